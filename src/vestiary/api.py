@@ -1,0 +1,113 @@
+"""The three verbs of the library: `scan_person`, `read_garment`, `try_on`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from vestiary.errors import OptionError
+from vestiary.images import MAX_PIXELS, Source, open_picture
+from vestiary.registry import OnStep, load_engine
+from vestiary.types import Category, Fitting, Garment, Person
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+def scan_person(photo: Source, *, person: int | None = None, max_pixels: int = MAX_PIXELS) -> Person:
+    """The person in a photo: pose, silhouette, parts, and whether the photo can serve.
+
+    Args:
+        photo: path, bytes, binary file, PIL picture, or `(H, W, 3) uint8` array.
+        person: which one when there are several: 1 = the largest (the default), 2 = the next, …
+        max_pixels: larger pictures are refused.
+
+    Raises:
+        ImageError: not a picture, truncated, too large or too small.
+        PersonError: nobody in it, nobody of that number, seen from behind, or lying down.
+        WeightsError: a model file is missing and cannot be fetched.
+    """
+    from vestiary.person.scan import scan
+
+    started = time.perf_counter()
+    opened = open_picture(photo, max_pixels=max_pixels)
+    decode = time.perf_counter() - started
+    scanned = scan(opened.image, person=person, source=opened.sha256)
+    return replace(scanned, timings={"decode": decode, **scanned.timings})
+
+
+def read_garment(photo: Source, *, category: Category | None = None, max_pixels: int = MAX_PIXELS) -> Garment:
+    """The garment in a photo: cut out, upright, with category, landmarks, sleeves, neckline and colours.
+
+    Args:
+        photo: as for `scan_person`; a PNG with transparency is taken as already cut out.
+        category: what it is, when the caller knows better; else it is recognised.
+        max_pixels: larger pictures are refused.
+
+    Raises:
+        ImageError: not a picture, truncated, too large or too small.
+        GarmentError: no garment in it.
+        WeightsError: a model file is missing and cannot be fetched.
+    """
+    from vestiary.garment.read import read
+
+    started = time.perf_counter()
+    opened = open_picture(photo, max_pixels=max_pixels)
+    decode = time.perf_counter() - started
+    garment = read(opened.image, opened.alpha, category=category, source=opened.sha256)
+    return replace(garment, timings={"decode": decode, **garment.timings})
+
+
+def try_on(
+    person: Source | Person,
+    garments: Source | Garment | Sequence[Source | Garment],
+    *,
+    engine: str = "embedded",
+    options: Mapping[str, Any] | BaseModel | None = None,
+    on_step: OnStep | None = None,
+) -> Fitting:
+    """The person wearing the garment, or several garments at once.
+
+    Args:
+        person: a photo, or a `Person` already scanned.
+        garments: a photo or a `Garment` already read, or a sequence of them, in the order they are put on.
+        engine: a name from `list_engines()`.
+        options: the engine's options, as its `Options` model or a mapping.
+        on_step: called after every step; see `vestiary.registry.OnStep`.
+
+    Raises:
+        InputError: one of its kinds, when something handed in cannot be used.
+        Cancelled: `on_step` returned False.
+    """
+    chosen = load_engine(engine)
+    checked = check_options(chosen.Options, options)
+    scanned = person if isinstance(person, Person) else scan_person(person)
+    wanted = list(garments) if isinstance(garments, (list, tuple)) else [garments]
+    read = [item if isinstance(item, Garment) else read_garment(cast(Source, item)) for item in wanted]
+    started = time.perf_counter()
+    prepared = chosen.prepare(scanned)
+    prepare = time.perf_counter() - started
+    fitting = chosen.fit(prepared, read, checked, on_step)
+    return replace(fitting, timings={"prepare": prepare, **fitting.timings})
+
+
+def check_options(model: type[BaseModel], options: Mapping[str, Any] | BaseModel | None) -> BaseModel:
+    """The options as the engine's own model.
+
+    Raises:
+        OptionError: unknown name or value not allowed; the message lists what is.
+    """
+    from pydantic import ValidationError
+
+    if isinstance(options, model):
+        return options
+    given = options.model_dump() if options is not None and hasattr(options, "model_dump") else dict(options or {})
+    try:
+        return model.model_validate(given)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        hint = f"The options are: {', '.join(model.model_fields)}."
+        raise OptionError(f"option {name!r}: {first['msg'].lower()}.", hint=hint) from None

@@ -1,0 +1,112 @@
+"""Engines by name: which exist, which are installed, and how to get one.
+
+An engine is a way of putting garments on a person. Built-in and third-party engines register the same way: an entry
+point in the group `vestiary.engines` that names an `EngineSpec`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from vestiary.errors import MissingExtraError, UnknownEngineError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from vestiary.types import Fitting, Garment, Person, Picture
+
+GROUP = "vestiary.engines"
+
+# Called after every step as on_step(step, total, name, preview); a return value of False asks the engine to stop,
+# and it then raises `Cancelled`. `preview` is the picture so far or None.
+OnStep = Callable[[int, int, str, "Picture | None"], "bool | None"]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What every engine offers. It holds no state of a request: what it learns of a person is the `prepare` value."""
+
+    Options: type[BaseModel]
+
+    def prepare(self, person: Person) -> Any:
+        """Everything that depends on the person alone; keep it and `fit` many garments on it."""
+
+    def fit(self, prepared: Any, garments: Sequence[Garment], options: Any, on_step: OnStep | None = None) -> Fitting:
+        """The person wearing the garments. Randomness comes from `options.seed` alone."""
+
+
+E = TypeVar("E", bound=Engine)
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """An engine as data, so that it can be listed without being imported.
+
+    Attributes:
+        name: what users type.
+        target: `"module:Class"`; the class is made without arguments when the engine is first loaded.
+        summary: one line for lists.
+        licence: of code and weights.
+        needs: modules that must be importable.
+        install: the command that brings them.
+    """
+
+    name: str
+    target: str
+    summary: str
+    licence: str = "Apache-2.0"
+    needs: tuple[str, ...] = ()
+    install: str = ""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The modules that are needed and not installed."""
+        return tuple(m for m in self.needs if importlib.util.find_spec(m) is None)
+
+
+EMBEDDED = EngineSpec(
+    name="embedded",
+    target="vestiary.engines.embedded:EmbeddedEngine",
+    summary="geometry places every pixel of the garment; CPU, offline, any resolution (the default)",
+)
+PASTE = EngineSpec(
+    name="paste",
+    target="vestiary.engines.paste:PasteEngine",
+    summary="scales the cut-out onto the body and pastes it; a baseline to be beaten",
+)
+
+
+def list_engines() -> dict[str, EngineSpec]:
+    """Every registered engine by name, also those whose dependencies are missing. Imports none of them."""
+    specs = {spec.name: spec for spec in (EMBEDDED, PASTE)}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name not in specs:
+            specs[point.name] = point.load()
+    return specs
+
+
+_loaded: dict[EngineSpec, Engine] = {}
+
+
+def load_engine(name: str = "embedded") -> Engine:
+    """The engine of that name, made once per process.
+
+    Raises:
+        UnknownEngineError: no such engine; the message lists the names.
+        MissingExtraError: its dependencies are not installed; the message has the line that installs them.
+    """
+    specs = list_engines()
+    spec = specs.get(name)
+    if spec is None:
+        raise UnknownEngineError(f"no engine is called {name!r}.", hint=f"Choose one of: {', '.join(specs)}.")
+    if spec.missing:
+        raise MissingExtraError(f"engine {name!r} needs {', '.join(spec.missing)}.", hint=f"Type: {spec.install}")
+    if spec not in _loaded:
+        module, _, attribute = spec.target.partition(":")
+        _loaded[spec] = getattr(importlib.import_module(module), attribute)()
+    return _loaded[spec]
