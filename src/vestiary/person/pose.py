@@ -1,0 +1,184 @@
+"""The pose of a person: 33 landmarks in the photo and in metres, and a mask of the body (BlazePose, full model)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vestiary.person.detector import Detection, Roi, body_roi, detect
+from vestiary.person.tflite import network
+from vestiary.types import Joint, freeze
+
+if TYPE_CHECKING:
+    from vestiary.types import Mask, Picture, Points
+
+Floats = NDArray[np.float32]
+
+SIDE = 256
+LANDMARKS = 39  # 33 of the body, 2 that give the next region of interest, 4 unused
+HEATMAP_WINDOW = 7
+MIN_HEAT = 0.5
+
+# COCO-18 order: nose, neck, then right and left shoulder, elbow, wrist, right and left hip, knee, ankle, eyes, ears.
+_OPENPOSE = (
+    *(Joint.NOSE, None),
+    *(Joint.RIGHT_SHOULDER, Joint.RIGHT_ELBOW, Joint.RIGHT_WRIST),
+    *(Joint.LEFT_SHOULDER, Joint.LEFT_ELBOW, Joint.LEFT_WRIST),
+    *(Joint.RIGHT_HIP, Joint.RIGHT_KNEE, Joint.RIGHT_ANKLE),
+    *(Joint.LEFT_HIP, Joint.LEFT_KNEE, Joint.LEFT_ANKLE),
+    *(Joint.RIGHT_EYE, Joint.LEFT_EYE, Joint.RIGHT_EAR, Joint.LEFT_EAR),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """The pose of one person.
+
+    Attributes:
+        landmarks: `(33, 4) float32`: x, y, z in pixels (z relative to the hips, negative = nearer), confidence 0..1.
+        world: `(33, 3) float32`: metres, origin between the hips, x to the picture's right, y down, z away.
+        mask: `(H, W) uint8` soft mask of this person, from the network's 256 × 256 grid.
+        score: 0..1, how sure the network is that there is a person.
+        roi: the square it looked at.
+    """
+
+    landmarks: Points
+    world: Points
+    mask: Mask
+    score: float
+    roi: Roi
+
+    def __post_init__(self) -> None:
+        freeze(self)
+
+
+def detect_people(image: Picture) -> list[Detection]:
+    """The people in a picture, largest first.
+
+    Args:
+        image: `(H, W, 3) uint8` sRGB.
+    """
+    return detect(image)
+
+
+def estimate_pose(image: Picture, detection: Detection) -> Pose:
+    """The pose of a detected person.
+
+    The detector's square is rough, so the network looks again at the square that its own auxiliary points describe,
+    when that one is noticeably different.
+
+    Args:
+        image: `(H, W, 3) uint8` sRGB.
+        detection: from `detect_people` of the same picture.
+    """
+    roi = detection.roi
+    raw = _Raw.look(image, roi)
+    better = raw.next_roi()
+    if raw.score >= 0.5 and _moved(roi, better):
+        again = _Raw.look(image, better)
+        if again.score >= 0.5:
+            raw = again
+    return raw.pose(image.shape[:2])
+
+
+def openpose18(landmarks: Points) -> Points:
+    """`(18, 3) float32`: x, y, confidence in the OpenPose (COCO-18) order; the neck is midway between the shoulders."""
+    left, right = landmarks[Joint.LEFT_SHOULDER], landmarks[Joint.RIGHT_SHOULDER]
+    neck = np.array([*(left[:2] + right[:2]) / 2, min(left[3], right[3])], np.float32)
+    return np.stack([neck if joint is None else landmarks[joint][[0, 1, 3]] for joint in _OPENPOSE]).astype(np.float32)
+
+
+def _moved(before: Roi, after: Roi) -> bool:
+    shift = np.hypot(after.x - before.x, after.y - before.y) / before.side
+    turn = abs((after.angle - before.angle + np.pi) % (2 * np.pi) - np.pi)
+    return bool(shift > 0.03 or abs(np.log(after.side / before.side)) > 0.08 or turn > np.radians(5))
+
+
+@dataclass(frozen=True, eq=False)
+class _Raw:
+    """What the landmark network said of one square, still in the square's own pixels."""
+
+    roi: Roi
+    points: Floats  # (39, 5): x, y, z, visibility, presence
+    world: Floats  # (39, 3)
+    mask: Floats  # (256, 256) 0..1
+    score: float
+
+    @staticmethod
+    def look(image: Picture, roi: Roi) -> _Raw:
+        tensor = crop(image, roi, SIDE).astype(np.float32) / 255
+        points, score, mask, heat, world = network("pose_landmark_full")(tensor)
+        decoded = points.reshape(LANDMARKS, 5).copy()
+        decoded[:, 3:] = _sigmoid(decoded[:, 3:])
+        decoded[:, :2] = _refine(decoded[:, :2], _sigmoid(heat))
+        return _Raw(roi, decoded, world.reshape(LANDMARKS, 3), _sigmoid(mask[..., 0]), float(score[0]))
+
+    def in_photo(self) -> Floats:
+        """`(39, 3)`: x, y, z in pixels of the photo."""
+        matrix = self.roi.to_photo(SIDE)
+        placed = (self.points[:, :2] - 0.5) @ matrix[:, :2].T + matrix[:, 2]  # the network counts from the corner
+        return np.column_stack([placed, self.points[:, 2] * self.roi.side / SIDE]).astype(np.float32)
+
+    def next_roi(self) -> Roi:
+        placed = self.in_photo()
+        return body_roi((float(placed[33, 0]), float(placed[33, 1])), (float(placed[34, 0]), float(placed[34, 1])))
+
+    def pose(self, size: tuple[int, ...]) -> Pose:
+        confidence = self.points[:33, 3:].min(axis=1)
+        cos, sin = np.cos(self.roi.angle), np.sin(self.roi.angle)
+        world = self.world[:33].copy()
+        world[:, :2] = world[:, :2] @ np.array([[cos, sin], [-sin, cos]], np.float32)
+        return Pose(
+            landmarks=np.column_stack([self.in_photo()[:33], confidence]).astype(np.float32),
+            world=world.astype(np.float32),
+            mask=uncrop(self.mask, self.roi, size),
+            score=self.score,
+            roi=self.roi,
+        )
+
+
+def crop(image: Picture, roi: Roi, pixels: int) -> Picture:
+    """`(pixels, pixels, 3) uint8`: the square of the photo, upright; black outside the photo."""
+    shrink = max(1, int(roi.side / pixels))
+    if shrink > 1:  # bilinear sampling alone would skip pixels
+        height, width = image.shape[:2]
+        image = cv2.resize(image, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
+        roi = _scaled(roi, image.shape[1] / width, image.shape[0] / height)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(image, roi.to_photo(pixels), (pixels, pixels), flags=flags), np.uint8)
+
+
+def uncrop(mask: Floats, roi: Roi, size: tuple[int, ...]) -> Mask:
+    """`(H, W) uint8`: a mask `0..1` of the square, laid back into a photo of this size."""
+    drawn = np.round(mask * 255).astype(np.uint8)
+    return np.asarray(cv2.warpAffine(drawn, roi.to_photo(mask.shape[0]), (size[1], size[0])), np.uint8)
+
+
+def _scaled(roi: Roi, sx: float, sy: float) -> Roi:
+    return Roi((roi.x + 0.5) * sx - 0.5, (roi.y + 0.5) * sy - 0.5, roi.side * (sx + sy) / 2, roi.angle)
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(values, -60, 60))), np.float32)
+
+
+def _refine(points: Floats, heat: Floats) -> Floats:
+    """`(39, 2)`: each point moved to the centre of its heat map's mass nearby, where the heat map is sure."""
+    cells = heat.shape[0]
+    refined, reach = points.copy(), HEATMAP_WINDOW // 2
+    for index, (x, y) in enumerate(points * cells / SIDE):
+        column, row = int(x), int(y)
+        if not (0 <= column < cells and 0 <= row < cells):
+            continue
+        left, top = max(0, column - reach), max(0, row - reach)
+        window = heat[top : row + reach + 1, left : column + reach + 1, index]
+        if window.max() >= MIN_HEAT:
+            rows, columns = np.mgrid[0 : window.shape[0], 0 : window.shape[1]]
+            mass = window.sum()
+            refined[index] = ((columns * window).sum() / mass + left, (rows * window).sum() / mass + top)
+            refined[index] *= SIDE / cells
+    return refined
