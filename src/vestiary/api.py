@@ -34,7 +34,7 @@ def scan_person(photo: Source, *, person: int | None = None, max_pixels: int = M
     started = time.perf_counter()
     opened = open_picture(photo, max_pixels=max_pixels)
     decode = time.perf_counter() - started
-    scanned = scan(opened.image, person=person, source=opened.sha256)
+    scanned = scan(opened.on_white(), person=person, source=opened.sha256)
     return replace(scanned, timings={"decode": decode, **scanned.timings})
 
 

@@ -1,42 +1,332 @@
-"""Pictures in and out. (Being written.)"""
+"""Pictures in and out: any picture that a user may hand in becomes upright sRGB, and a result says how it came about.
+
+`open_picture` looks at the size in the file's header before it decodes a single pixel, so a file that claims a hundred
+megapixels costs nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
+import io
+import json
 import os
+import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from vestiary.errors import ImageError, OutputError
+from vestiary.files import write_file
+
 if TYPE_CHECKING:
-    from PIL import Image as PIL
+    import PIL.Image
 
     from vestiary.types import Mask, Picture
 
 MAX_PIXELS = 64_000_000
-Source = Union[str, os.PathLike[str], bytes, IO[bytes], "PIL.Image", "np.ndarray[Any, Any]"]
+MAX_BYTES = 256 * 2**20
+MIN_SIDE = 64
+PROVENANCE = "vestiary"  # keyword of the PNG chunk
+_DESCRIPTION = 0x010E  # EXIF ImageDescription: where JPEG and WebP carry the provenance
+_ORIENTATION = 0x0112
+
+Source = Union[str, os.PathLike[str], bytes, IO[bytes], "PIL.Image.Image", "np.ndarray[Any, Any]"]
+
+_READABLE = "JPEG, PNG, WebP, AVIF, TIFF, GIF, BMP, JPEG 2000 and PPM"
+_PLUGINS = ("Jpeg", "Png", "WebP", "Avif", "Tiff", "Gif", "Bmp", "Jpeg2K", "Ppm")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
+_DAMAGE = (OSError, SyntaxError, ValueError, IndexError, TypeError, EOFError, OverflowError, struct.error)
+_WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A decoded picture: upright `(H, W, 3) uint8` sRGB, its alpha if it has one that is not all opaque, and its SHA-256."""
+    """A decoded picture.
+
+    Attributes:
+        image: upright `(H, W, 3) uint8` sRGB. Where the alpha is 0 the colour is whatever the file holds there.
+        alpha: `(H, W) uint8`, or None when every pixel is opaque.
+        sha256: hex digest of the file's bytes, or of mode, size and pixels when there was no file.
+    """
 
     image: Picture
     alpha: Mask | None
     sha256: str
 
+    def on_white(self) -> Picture:
+        """`(H, W, 3) uint8`: the picture as it looks on white paper; the image itself when it is opaque."""
+        if self.alpha is None:
+            return self.image
+        weight = self.alpha[..., None].astype(np.uint16)
+        return ((self.image * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)
+
 
 def open_picture(source: Source, *, max_pixels: int = MAX_PIXELS) -> Opened:
-    from PIL import Image, ImageOps
+    """The picture, upright and in sRGB, whatever its format, mode, orientation and colour profile.
 
-    data = open(source, "rb").read()
-    im = ImageOps.exif_transpose(Image.open(source))
-    alpha = np.array(im.getchannel("A")) if "A" in im.getbands() else None
-    return Opened(np.array(im.convert("RGB")), alpha, hashlib.sha256(data).hexdigest())
+    Args:
+        source: path, bytes, binary file, PIL picture, or `uint8` array `(H, W)`, `(H, W, 3)` or `(H, W, 4)`. Of an
+            animation the first frame is taken. Grey, CMYK, 16-bit, palette and transparency are converted.
+        max_pixels: larger pictures are refused before they are decoded.
 
-
-def save_picture(image: Picture, path: str | os.PathLike[str], *, provenance: Any = None) -> None:
+    Raises:
+        ImageError: missing, empty, not a picture, damaged, too large or too small; the message says which.
+    """
     from PIL import Image
 
-    Image.fromarray(image).save(path)
+    if isinstance(source, np.ndarray):
+        return _open_array(source, max_pixels)
+    if isinstance(source, Image.Image):
+        _check_size(source.size, "the picture", max_pixels)
+        opened = _convert(source, "the picture")
+        head = f"{source.mode} {source.size}".encode()
+        return Opened(*opened, hashlib.sha256(head + source.tobytes()).hexdigest())
+    data, name = _read(source)
+    picture = _identify(data, name)
+    _check_size(picture.size, name, max_pixels)
+    return Opened(*_convert(picture, name), hashlib.sha256(data).hexdigest())
+
+
+def _open_array(array: np.ndarray[Any, Any], max_pixels: int) -> Opened:
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels not in (1, 3, 4):
+        hint = "Hand in (H, W, 3), (H, W, 4) or (H, W)."
+        raise ImageError(f"an array of shape {array.shape} is not a picture.", hint=hint)
+    if array.dtype != np.uint8:
+        hint = "Hand in uint8 from 0 to 255: for 0..1 floats, (array * 255).round().astype('uint8')."
+        raise ImageError(f"an array of {array.dtype} is not a picture.", hint=hint)
+    _check_size((array.shape[1], array.shape[0]), "the array", max_pixels)
+    digest = hashlib.sha256(str(array.shape).encode() + np.ascontiguousarray(array).tobytes()).hexdigest()
+    if channels == 1:
+        grey = array.reshape(array.shape[:2])
+        return Opened(np.stack([grey] * 3, axis=2), None, digest)
+    alpha = _real_alpha(array[..., 3].copy(), "the array") if channels == 4 else None
+    return Opened(np.array(array[..., :3], order="C"), alpha, digest)
+
+
+def _read(source: object) -> tuple[bytes, str]:
+    """The bytes of a file and the name by which messages call it."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data, name = bytes(source), "the picture"
+    elif isinstance(source, (str, os.PathLike)):
+        name = os.fspath(source)
+        data = _read_file(name)
+    elif hasattr(source, "read"):
+        data, name = source.read(MAX_BYTES + 1), str(getattr(source, "name", "the picture"))
+        if not isinstance(data, bytes):
+            raise ImageError(f"{name} was opened as text.", hint='Open it with mode "rb".')
+    else:
+        hint = "Hand in a path, bytes, a binary file, a PIL picture or a uint8 array."
+        raise ImageError(f"a {type(source).__name__} is not a picture.", hint=hint)
+    if not data:
+        raise ImageError(f"{name} is empty.", hint="Hand in a picture: download or export it again.")
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"{name} is larger than {MAX_BYTES >> 20} MiB.", hint="Save it as a JPEG first.")
+    return data, name
+
+
+def _read_file(path: str) -> bytes:
+    if path.startswith(("http://", "https://")):
+        raise ImageError(f"{path} is a web address.", hint="Download the picture first and hand in the file.")
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        hint = f"Check the name; the current folder is {os.getcwd()}."
+        raise ImageError(f"there is no file {path}.", hint=hint) from None
+    except IsADirectoryError:
+        hint = "Hand in one picture; `vestiary batch` takes folders."
+        raise ImageError(f"{path} is a folder.", hint=hint) from None
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise ImageError(f"{path} cannot be read: {reason.lower()}.", hint="Check its permissions.") from None
+
+
+def _identify(data: bytes, name: str) -> PIL.Image.Image:
+    """The picture with its header read and no pixel decoded.
+
+    Not `Image.open`: that one warns of large pictures, or refuses them, by a limit of its own that is global to the
+    process; the limit here is the caller's.
+    """
+    from PIL import Image
+
+    for plugin in _PLUGINS:
+        importlib.import_module(f"PIL.{plugin}ImagePlugin")
+    for kind in _FORMATS:
+        factory, accept = Image.OPEN[kind]
+        if accept is None or accept(data[:16]) is not True:
+            continue
+        try:
+            return factory(io.BytesIO(data), "")
+        except _DAMAGE:
+            raise _damaged(name) from None
+    raise ImageError(f"{name} is not a picture that can be read.", hint=_advice(data))
+
+
+def _advice(data: bytes) -> str:
+    """What to do with a file that is no picture of a known format."""
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"):
+        return "It is HEIC: export it as JPEG (iPhone: Settings > Camera > Formats > Most Compatible)."
+    head = data[:512].lstrip().lower()
+    for mark, what in ((b"%pdf", "a PDF"), (b"<svg", "an SVG drawing"), (b"<!doctype html", "a web page")):
+        if head.startswith(mark) or (mark == b"<svg" and b"<svg" in head):
+            return f"It is {what}: export the picture in it as JPEG or PNG."
+    return f"Readable are {_READABLE}."
+
+
+def _damaged(name: str) -> ImageError:
+    return ImageError(f"{name} is cut short or damaged.", hint="Download or export it again.")
+
+
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{name} has {width} x {height} = {width * height:,} pixels; the limit is {max_pixels:,}.",
+            hint=f"Scale it down, or raise the limit: --max-pixels {width * height} (max_pixels= in Python).",
+        )
+    if min(width, height) < MIN_SIDE:
+        hint = f"Both sides must have at least {MIN_SIDE} pixels, better 500."
+        raise ImageError(f"{name} has only {width} x {height} pixels.", hint=hint)
+
+
+def _convert(picture: PIL.Image.Image, name: str) -> tuple[Picture, Mask | None]:
+    """Pixels as sRGB and alpha, upright."""
+    from PIL import Image
+
+    try:
+        picture.load()
+        picture = _to_8_bits(_upright(picture))
+        alpha = None
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            alpha = _real_alpha(np.array(picture.getchannel("A")), name)
+        return np.array(_to_srgb(picture)), alpha
+    except (*_DAMAGE, Image.DecompressionBombError):
+        raise _damaged(name) from None
+
+
+def _real_alpha(alpha: Mask, name: str) -> Mask | None:
+    """The alpha, or None if it hides nothing."""
+    if not alpha.any():
+        raise ImageError(f"{name} is wholly transparent.", hint="Export it again with its visible layer.")
+    return None if alpha.min() == 255 else alpha
+
+
+def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture turned as its EXIF orientation says (the eight cases of the EXIF standard)."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    orientation = None
+    with contextlib.suppress(*_DAMAGE):  # a broken EXIF block spoils no pixel
+        orientation = picture.getexif().get(_ORIENTATION)
+    if orientation not in turns:
+        return picture
+    turned = picture.transpose(turns[orientation])
+    turned.info = dict(picture.info)  # the colour profile goes along
+    return turned
+
+
+def _to_8_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Grey of 16 or 32 bits scaled to 8; Pillow itself would clip it."""
+    from PIL import Image
+
+    if not picture.mode.startswith(("I", "F")):
+        return picture
+    values = np.asarray(picture, dtype=np.float64)
+    top = float(values.max(initial=0.0))
+    white = next(level for level in (1.0 if picture.mode == "F" else 255.0, 255.0, 65535.0, top) if top <= level)
+    if picture.mode.startswith("I;16"):
+        white = 65535.0
+    return Image.fromarray(np.clip(values * (255.0 / white) + 0.5, 0, 255).astype(np.uint8))
+
+
+def _to_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """The picture in sRGB, through its embedded ICC profile when it has one that fits and can be read."""
+    profile = picture.info.get("icc_profile")
+    if picture.mode in ("1", "P", "LA", "PA", "RGBA", "RGBa", "La"):
+        picture = picture.convert("RGB")
+    if profile and picture.mode in ("RGB", "L", "CMYK"):
+        from PIL import ImageCms
+
+        with contextlib.suppress(ImageCms.PyCMSError, *_DAMAGE):
+            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "srgb" not in ImageCms.getProfileDescription(own).lower():
+                srgb = ImageCms.createProfile("sRGB")
+                converted = ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB")
+                return converted or picture.convert("RGB")
+    return picture.convert("RGB")
+
+
+def save_picture(
+    image: Picture | Mask, path: str | os.PathLike[str], *, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Write a picture, whole or not at all; the same picture gives the same bytes.
+
+    Args:
+        image: `(H, W)`, `(H, W, 3)` or `(H, W, 4) uint8`.
+        path: ends in .png, .jpg, .jpeg (quality 95, full colour resolution) or .webp (quality 95). A file already there
+            is replaced; the folder must exist.
+        provenance: JSON-ready; goes into the PNG's text chunk "vestiary", or the EXIF description of JPEG and WebP.
+
+    Raises:
+        OutputError: unknown ending, no such folder, no permission, disk full.
+    """
+    kind = _WRITABLE.get(Path(path).suffix.lower())
+    if kind is None:
+        hint = f"End the name in one of: {', '.join(_WRITABLE)}."
+        raise OutputError(f"{os.fspath(path)}: pictures are not written in that format.", hint=hint)
+    if kind == "JPEG" and image.ndim == 3 and image.shape[2] == 4:
+        raise OutputError(f"{os.fspath(path)}: JPEG has no transparency.", hint="End the name in .png or .webp.")
+    write_file(path, _encode(image, kind, provenance))
+
+
+def _encode(image: Picture | Mask, kind: str, provenance: Mapping[str, Any] | None) -> bytes:
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    text = json.dumps(provenance, sort_keys=True) if provenance else ""
+    exif = Image.Exif()
+    if text:
+        exif[_DESCRIPTION] = text
+    buffer = io.BytesIO()
+    if kind == "PNG":
+        info = PngInfo()
+        if text:
+            info.add_itxt(PROVENANCE, text)
+        picture.save(buffer, "PNG", pnginfo=info, compress_level=4)
+    elif kind == "JPEG":
+        picture.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
+    else:
+        picture.save(buffer, "WEBP", quality=95, exif=exif)
+    return buffer.getvalue()
+
+
+def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `save_picture` was given as provenance; empty when the picture carries none. Decodes no pixel.
+
+    Raises:
+        ImageError: the file cannot be read or is not a picture.
+    """
+    data, name = _read(path)
+    picture = _identify(data, name)
+    text = picture.info.get(PROVENANCE)
+    with contextlib.suppress(*_DAMAGE):
+        found = json.loads(text or picture.getexif().get(_DESCRIPTION) or "{}")
+        return found if isinstance(found, dict) else {}
+    return {}

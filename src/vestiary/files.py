@@ -1,0 +1,47 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from vestiary.errors import OutputError
+
+
+def write_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, whole or not at all: beside its place first, then renamed into it.
+
+    Raises:
+        OutputError: no such folder, no permission, disk full, or something that is not a file is in its place.
+    """
+    name = os.fspath(path)
+    target = Path(os.path.realpath(path))  # a link stays a link
+    _check_target(target, name)
+    beside = target.parent / f".{secrets.token_hex(6)}.part"
+    try:
+        try:
+            with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+                file.write(data)
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        hint = "Free some space or choose another place, then run again."
+        raise OutputError(f"{name} cannot be written: {reason}.", hint=hint) from None
+
+
+def _check_target(target: Path, name: str) -> None:
+    if not target.parent.is_dir():
+        hint = f"Make it first: mkdir -p {target.parent}"
+        raise OutputError(f"{name} cannot be written: there is no folder {target.parent}.", hint=hint)
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(target.stat().st_mode):
+            what = "a folder" if target.is_dir() else "not a regular file"
+            raise OutputError(f"{name} cannot be written: it is {what}.", hint="Choose a file name.")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        hint = "Choose another place, or change its permissions."
+        raise OutputError(f"{name} cannot be written: permission denied.", hint=hint)
