@@ -89,7 +89,7 @@ def detect(image: Picture, *, min_score: float = MIN_SCORE) -> list[Detection]:
     """The people in a picture, largest first."""
     tensor, scale, shift = _letterbox(image)
     regressors, logits = network("pose_detection")(tensor)
-    scores = 1 / (1 + np.exp(-np.clip(logits[:, 0], -60, 60)))
+    scores = np.asarray(1 / (1 + np.exp(-np.clip(logits[:, 0], -60, 60))), np.float32)
     keep = scores >= min_score
     merged = _merge(_decode(regressors[keep], _anchors()[keep]), scores[keep])
     found = [_detection(values, score, scale, shift) for values, score in merged]
@@ -105,7 +105,8 @@ def _letterbox(image: Picture) -> tuple[Floats, float, tuple[float, float]]:
     square = np.zeros((SIDE, SIDE, 3), np.uint8)
     square[top : top + size[1], left : left + size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     scale = float(longest)
-    return square.astype(np.float32) / 127.5 - 1, scale, (-left / SIDE * scale - 0.5, -top / SIDE * scale - 0.5)
+    shift = (0.5 - left) / SIDE * scale - 0.5, (0.5 - top) / SIDE * scale - 0.5  # the network counts from pixel centres
+    return square.astype(np.float32) / 127.5 - 1, scale, shift
 
 
 @functools.cache
