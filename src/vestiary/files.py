@@ -18,8 +18,8 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
         OutputError: no such folder, no permission, disk full, or something that is not a file is in its place.
     """
     name = os.fspath(path)
+    check_place(path)
     target = Path(os.path.realpath(path))  # a link stays a link
-    _check_target(target, name)
     beside = target.parent / f".{secrets.token_hex(6)}.part"
     try:
         try:
@@ -34,7 +34,13 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
         raise OutputError(f"{name} cannot be written: {reason}.", hint=hint) from None
 
 
-def _check_target(target: Path, name: str) -> None:
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Find out before the work whether a file could be written there.
+
+    Raises:
+        OutputError: no such folder, no permission, or something that is not a file is in its place.
+    """
+    name, target = os.fspath(path), Path(os.path.realpath(path))
     if not target.parent.is_dir():
         hint = f"Make it first: mkdir -p {target.parent}"
         raise OutputError(f"{name} cannot be written: there is no folder {target.parent}.", hint=hint)
@@ -45,3 +51,20 @@ def _check_target(target: Path, name: str) -> None:
     if not os.access(target if target.exists() else target.parent, os.W_OK):
         hint = "Choose another place, or change its permissions."
         raise OutputError(f"{name} cannot be written: permission denied.", hint=hint)
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder, made with its parents if it is not there.
+
+    Raises:
+        OutputError: it cannot be made, or a file is in its place.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        reason = (problem.strerror or str(problem)).lower()
+        raise OutputError(f"{folder} cannot be made: {reason}.", hint="Choose another folder.") from None
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder} cannot be written: permission denied.", hint="Choose another folder.")
+    return folder

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Union
 import numpy as np
 
 from vestiary.errors import ImageError, OutputError
-from vestiary.files import write_file
+from vestiary.files import check_place, write_file
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -90,6 +90,17 @@ def open_picture(source: Source, *, max_pixels: int = MAX_PIXELS) -> Opened:
     picture = _identify(data, name)
     _check_size(picture.size, name, max_pixels)
     return Opened(*_convert(picture, name), hashlib.sha256(data).hexdigest())
+
+
+def check_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> str:
+    """The SHA-256 of a picture file whose header says that it can be opened; decodes no pixel.
+
+    Raises:
+        ImageError: as `open_picture`, except for damage behind the header.
+    """
+    data, name = _read(path)
+    _check_size(_identify(data, name).size, name, max_pixels)
+    return hashlib.sha256(data).hexdigest()
 
 
 def _open_array(array: np.ndarray[Any, Any], max_pixels: int) -> Opened:
@@ -286,13 +297,28 @@ def save_picture(
     Raises:
         OutputError: unknown ending, no such folder, no permission, disk full.
     """
+    kind = _kind(path)
+    if kind == "JPEG" and image.ndim == 3 and image.shape[2] == 4:
+        raise OutputError(f"{os.fspath(path)}: JPEG has no transparency.", hint="End the name in .png or .webp.")
+    write_file(path, _encode(image, kind, provenance))
+
+
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Find out before the work whether `save_picture` could write there.
+
+    Raises:
+        OutputError: unknown ending, no such folder, no permission.
+    """
+    _kind(path)
+    check_place(path)
+
+
+def _kind(path: str | os.PathLike[str]) -> str:
     kind = _WRITABLE.get(Path(path).suffix.lower())
     if kind is None:
         hint = f"End the name in one of: {', '.join(_WRITABLE)}."
         raise OutputError(f"{os.fspath(path)}: pictures are not written in that format.", hint=hint)
-    if kind == "JPEG" and image.ndim == 3 and image.shape[2] == 4:
-        raise OutputError(f"{os.fspath(path)}: JPEG has no transparency.", hint="End the name in .png or .webp.")
-    write_file(path, _encode(image, kind, provenance))
+    return kind
 
 
 def _encode(image: Picture | Mask, kind: str, provenance: Mapping[str, Any] | None) -> bytes:

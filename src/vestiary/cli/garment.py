@@ -1,0 +1,92 @@
+"""`vestiary garment`: show what is seen in a photo of a garment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vestiary.cli import options, say
+from vestiary.types import CATEGORIES
+
+if TYPE_CHECKING:
+    from vestiary.types import Category, Garment
+
+
+@click.command("garment")
+@click.argument("photo", type=options.PATH)
+@click.option("-o", "--output", type=options.PATH, help="Draw what is seen into this picture: .png, .jpg or .webp.")
+@click.option("--category", type=click.Choice(CATEGORIES), help="What it is, when it is not recognised.")
+@click.option("--layers", type=options.PATH, metavar="DIR", help=options.LAYERS_HELP)
+@options.max_pixels
+@options.common
+def command(
+    photo: str, output: str | None, category: Category | None, layers: str | None, max_pixels: int, as_json: bool
+) -> None:
+    """Show what is seen in a photo of a garment: cut-out, category, landmarks, sleeves, neckline, colours.
+
+    \b
+        vestiary garment shirt.jpg -o card.png
+        vestiary garment shirt.jpg --json > shirt.json
+    """
+    from vestiary import images
+    from vestiary.api import read_garment
+
+    if output is not None:
+        images.check_output(output)
+    garment = read_garment(photo, category=category, max_pixels=max_pixels)
+    if output is not None:
+        from vestiary.garment.draw import garment_card
+
+        images.save_picture(garment_card(garment), output)
+    written = _write_layers(layers, garment)
+    if as_json:
+        say.data({**describe(garment), "output": output, "layers": written})
+    else:
+        _tell(garment, output)
+
+
+def _write_layers(folder: str | None, garment: Garment) -> list[str]:
+    if folder is None:
+        return []
+    from vestiary.cli import layers
+
+    return layers.write(layers.of_garment(garment), folder)
+
+
+def describe(garment: Garment) -> dict[str, Any]:
+    """A garment as JSON-ready data; landmarks are (x, y, confidence) in pixels of the upright cut-out."""
+    from vestiary.types import LANDMARKS_OF
+
+    height, width = garment.image.shape[:2]
+    found = [mark for mark in LANDMARKS_OF[garment.category] if garment.landmarks[mark, 2] > 0]
+    return {
+        "width": width,
+        "height": height,
+        "category": garment.category,
+        "scores": {name: round(float(score), 4) for name, score in garment.scores.items()},
+        "sleeve": garment.sleeve,
+        "neckline": garment.neckline,
+        "worn": garment.worn,
+        "colours": [{"rgb": [int(c) for c in rgb], "share": round(float(share), 4)} for rgb, share in garment.colours],
+        "landmarks": {mark.name.lower(): garment.landmarks[mark].round(3).tolist() for mark in found},
+        "warnings": list(garment.warnings),
+        "timings": say.seconds(garment.timings),
+        "sha256": garment.source,
+    }
+
+
+def _tell(garment: Garment, output: str | None) -> None:
+    score = garment.scores.get(garment.category, 1.0)
+    colours = ", ".join(f"#{r:02x}{g:02x}{b:02x} {share:.0%}" for (r, g, b), share in garment.colours)
+    rows = [
+        ("category", f"{garment.category} ({score:.0%})"),
+        ("sleeve", garment.sleeve),
+        ("neckline", garment.neckline),
+    ]
+    rows += [("worn", "yes" if garment.worn else "no"), ("colours", colours or "-")]
+    say.table([*rows, ("seconds", f"{sum(garment.timings.values()):.2f}")])
+    for warning in garment.warnings:
+        say.words(f"note: {warning}")
+    if output is not None:
+        say.words(f"{output}: written")

@@ -1,0 +1,64 @@
+"""Intermediate pictures as numbered files of one folder (`--layers DIR`)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vestiary.files import make_folder
+from vestiary.images import save_picture
+
+if TYPE_CHECKING:
+    from vestiary.types import Fitting, Garment, Person
+
+    Layers = Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]]
+
+# One colour for each `Part`, in its order; only for looking at.
+_COLOURS = np.array(
+    [
+        *((20, 20, 24), (94, 60, 36), (255, 205, 170), (240, 175, 140), (240, 150, 110), (225, 125, 90)),
+        *((255, 110, 90), (235, 85, 70), (250, 190, 90), (230, 160, 60), (70, 130, 220), (40, 80, 160)),
+        *((190, 90, 200), (230, 120, 190), (60, 170, 120), (120, 200, 80), (110, 110, 120), (160, 130, 40)),
+        *((120, 40, 60), (220, 220, 60)),
+    ],
+    np.uint8,
+)
+
+
+def of_person(person: Person) -> Layers:
+    """The silhouette, and the parts in colours."""
+    yield "silhouette", person.silhouette
+    yield "parts", _COLOURS[person.parts]
+
+
+def of_garment(garment: Garment, number: int = 0) -> Layers:
+    """The cut-out with its alpha."""
+    yield f"cutout-{number}" if number else "cutout", np.dstack([garment.image, garment.alpha])
+
+
+def of_fitting(person: Person, garments: Sequence[Garment], fitting: Fitting) -> Layers:
+    """Everything from the scan to the edit mask, in the order in which it was made."""
+    yield from of_person(person)
+    for number, garment in enumerate(garments, 1):
+        yield from of_garment(garment, number)
+    yield from fitting.layers.items()
+    yield "mask", fitting.mask
+
+
+def write(layers: Layers, folder: str | os.PathLike[str]) -> list[str]:
+    """Write the layers as PNG files named by number and step, and name them.
+
+    Raises:
+        OutputError: the folder cannot be made or written.
+    """
+    place = make_folder(folder)
+    paths = []
+    for number, (name, picture) in enumerate(layers, 1):
+        path = place / f"{number:02d}-{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}.png"
+        save_picture(picture, path)
+        paths.append(str(path))
+    return paths

@@ -1,0 +1,134 @@
+"""`vestiary try`: put garments on a person."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vestiary.cli import options, say
+from vestiary.types import CATEGORIES
+
+if TYPE_CHECKING:
+    from vestiary.types import Fitting, Garment, Person
+
+
+@click.command("try", cls=options.EngineCommand)
+@click.argument("person", type=options.PATH)
+@click.argument("garments", metavar="GARMENT...", type=options.PATH, nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=options.PATH, help="The picture: .png, .jpg or .webp.")
+@options.engine
+@click.option(
+    "--person", "number", type=click.IntRange(min=1), metavar="N", help="Of several people: 1 is the largest."
+)
+@click.option(
+    "--category",
+    "categories",
+    type=click.Choice([*CATEGORIES, "auto"]),
+    multiple=True,
+    help="What the garment is, when it is not recognised; once for each garment, in their order.",
+)
+@click.option("--layers", type=options.PATH, metavar="DIR", help=options.LAYERS_HELP)
+@options.max_pixels
+@options.common
+def command(
+    person: str,
+    garments: tuple[str, ...],
+    output: str,
+    engine: str,
+    number: int | None,
+    categories: tuple[str, ...],
+    layers: str | None,
+    max_pixels: int,
+    as_json: bool,
+    **rest: Any,
+) -> None:
+    """Put one or more garments on a person.
+
+    PERSON is a photo of the person, each GARMENT a photo of one garment: laid out, hanging, cut out, or worn by
+    somebody else. Several garments are put on in their order, the last one on top.
+
+    \b
+        vestiary try person.jpg shirt.jpg -o out.png
+        vestiary try person.jpg shirt.jpg trousers.jpg -o out.png --layers steps/
+    """
+    from vestiary import images
+
+    started = time.perf_counter()
+    images.check_output(output)
+    wanted = _one_for_each(garments, categories)
+    for photo in (person, *garments):
+        images.check_picture(photo, max_pixels=max_pixels)
+    with say.StepLine(quiet=as_json) as line:
+        scanned, read, fitting = _fit(person, wanted, engine, number, max_pixels, options.engine_values(rest), line)
+    fitting.save(output)
+    written = _write_layers(layers, scanned, read, fitting)
+    _tell(output, scanned, read, fitting, written, time.perf_counter() - started, as_json=as_json)
+
+
+def _one_for_each(garments: tuple[str, ...], categories: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """Each garment with its category, None where it is to be recognised."""
+    if categories and len(categories) != len(garments):
+        counts = f"--category is given {len(categories)} times for {len(garments)} garments"
+        raise click.UsageError(f"{counts}: give it once for each; auto = recognise it.")
+    known = [None if category == "auto" else category for category in categories] or [None] * len(garments)
+    return list(zip(garments, known, strict=True))
+
+
+def _fit(
+    person: str,
+    wanted: list[tuple[str, Any]],
+    engine: str,
+    number: int | None,
+    max_pixels: int,
+    values: dict[str, Any],
+    line: say.StepLine,
+) -> tuple[Person, list[Garment], Fitting]:
+    from vestiary.api import read_garment, scan_person, try_on
+
+    total = len(wanted) + 1
+    line(1, total, f"looking at {person}")
+    scanned = scan_person(person, person=number, max_pixels=max_pixels)
+    read = []
+    for at, (photo, category) in enumerate(wanted, 2):
+        line(at, total, f"looking at {photo}")
+        read.append(read_garment(photo, category=category, max_pixels=max_pixels))
+    return scanned, read, try_on(scanned, read, engine=engine, options=values, on_step=line)
+
+
+def _write_layers(folder: str | None, person: Person, garments: list[Garment], fitting: Fitting) -> list[str]:
+    if folder is None:
+        return []
+    from vestiary.cli import layers
+
+    return layers.write(layers.of_fitting(person, garments, fitting), folder)
+
+
+def _tell(
+    output: str,
+    person: Person,
+    garments: list[Garment],
+    fitting: Fitting,
+    layers: list[str],
+    took: float,
+    *,
+    as_json: bool,
+) -> None:
+    height, width = fitting.image.shape[:2]
+    warnings = say.cautions(person.warnings, *(garment.warnings for garment in garments), fitting.warnings)
+    if not as_json:
+        for warning in warnings:
+            say.words(f"note: {warning}")
+        worn = ", ".join(garment.category for garment in garments)
+        say.words(f"{output}: {worn} on {width} x {height} pixels in {took:.2f} s")
+        return
+    timings = {
+        "person": say.seconds(person.timings),
+        "garments": [say.seconds(garment.timings) for garment in garments],
+        "fitting": say.seconds(fitting.timings),
+        "total": round(took, 4),
+    }
+    size = {"width": width, "height": height}
+    answer = {"output": output, **size, "warnings": warnings, "layers": layers, "timings": timings}
+    say.data({**answer, "provenance": dict(fitting.provenance)})
