@@ -1,0 +1,64 @@
+# Everything a contributor and CI type. Needs Python 3.11, 3.12 or 3.13 with pip, and nothing else.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+BASE := $(VENV)/.base
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-train check format docs bench wheel clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
+
+demo: $(BASE)  ## Fit sample garments on sample people: out/demo/index.html
+	@$(RUN) -m vestiary weights get
+	@$(RUN) -m vestiary demo -o out/demo
+
+test: $(DEV)  ## Run the tests
+	@$(RUN) -m vestiary weights get
+	$(RUN) -m pytest
+
+test-train: $(DEV)  ## Run the tests of networks and training too (installs PyTorch)
+	$(RUN) -m pip install --quiet -e '.[dev,train]'
+	$(RUN) -m pytest
+
+check: $(DEV)  ## Check format, lint, types, and that the generated docs are fresh
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(RUN) tools/docs.py --check
+
+format: $(DEV)  ## Format the code
+	$(RUN) -m ruff check --fix --select I .
+	$(RUN) -m ruff format .
+
+docs: $(DEV)  ## Write docs/cli.md, docs/api.md and docs/errors.md from the code
+	$(RUN) tools/docs.py
+
+bench: $(BASE)  ## Measure speed and memory: out/bench.json
+	@$(RUN) -m vestiary weights get
+	$(RUN) tools/bench.py
+
+wheel: $(BASE)  ## Build the wheel into out/dist and check what is in it
+	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir out/dist .
+	$(RUN) tools/check_wheel.py out/dist
+
+clean:  ## Remove the environment and everything that was made
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# Debian's Python comes without ensurepip: there, pip installs itself into the environment.
+$(BASE): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo 'Vestiary needs Python 3.11, 3.12 or 3.13, and "$(PYTHON)" is another version or not there.'; \
+	  echo 'Name one: make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 1; } >&2
+	@echo 'Making the environment $(VENV) (once; a few minutes) ...'
+	@$(PYTHON) -m venv $(VENV) >/dev/null || { \
+	  $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(RUN) install --quiet pip; }
+	@$(RUN) -m pip install --quiet -e .
+	@touch $@
+
+$(DEV): $(BASE)
+	@$(RUN) -m pip install --quiet -e '.[dev]'
+	@touch $@
