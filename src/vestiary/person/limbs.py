@@ -97,3 +97,36 @@ def _to_segment(points: Floats, start: Floats, end: Floats) -> Floats:
     bone = end - start
     share = np.clip((points - start) @ bone / max(float(bone @ bone), 1e-6), 0, 1)
     return np.asarray(np.linalg.norm(points - start - share[:, None] * bone, axis=1), np.float32)
+
+
+def with_sides(labels: NDArray[np.uint8], pose: Points, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Labels of the parser's classes as `Part`: arms, hands and legs go to the side whose bones are nearer.
+
+    Args:
+        labels: `(h, w)`, index into `classes`.
+        pose: `(33, 4)` on the same grid.
+        classes: the parser's classes by name.
+    """
+    table = np.zeros(256, np.uint8)
+    for index, name in enumerate(classes):
+        table[index] = Part[_SIDED.get(name, name.upper())]
+    parts = table[labels]
+    for kind in ("arm", "hand", "leg"):
+        rows, columns = np.nonzero(labels == classes.index(kind))
+        if len(rows):
+            points = np.column_stack([columns, rows]).astype(np.float32)
+            left, right = (_nearest(points, pose, side, kind) for side in ("LEFT", "RIGHT"))
+            chosen = np.where(left <= right, Part[f"LEFT_{kind.upper()}"], Part[f"RIGHT_{kind.upper()}"])
+            parts[rows, columns] = chosen
+    return parts
+
+
+_SIDED = {"arm": "LEFT_ARM", "hand": "LEFT_HAND", "leg": "LEFT_LEG"}
+
+
+def _nearest(points: Floats, pose: Points, side: str, kind: str) -> Floats:
+    """Distance to the nearest bone of a leg, or of an arm with its hand, in units of the limb's thickness."""
+    limb = ("LEG",) if kind == "leg" else ("ARM", "HAND")
+    wanted = {Part[f"{side}_{part}"] for part in limb}
+    distances = [_to_segment(points, a, b) / thick for part, a, b, thick in _bones(pose) if part in wanted]
+    return np.asarray(np.min(distances, axis=0), np.float32)

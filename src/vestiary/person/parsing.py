@@ -1,86 +1,224 @@
-"""What every pixel of a person photo shows: the 20 parts of `Part`. (The network's input first.)"""
+"""What every pixel of a person photo shows: the 20 parts of `Part`.
+
+The network is `networks/parser.onnx` (trained by `vestiary.training.parser`, card in `docs/models/parser.md`). It sees
+the person's box at 320 × 224 with joint heat maps and the silhouette, and answers with 17 classes at half that size;
+a guided filter brings them to the photo's edges, and the pose tells left from right.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.person.pose import openpose18
+from vestiary import weights
+from vestiary.errors import WeightsError
+from vestiary.person.framing import (
+    GROUND,
+    HALF,
+    HEIGHT,
+    MIRRORED_JOINTS,
+    WIDTH,
+    crop_matrix,
+    halved,
+    heat_maps,
+    hidden_joints,
+    person_box,
+    sample,
+)
+from vestiary.person.limbs import with_sides
+from vestiary.person.tidy import tidy
 
 if TYPE_CHECKING:
-    from vestiary.types import Mask, Points
+    from vestiary.types import Mask, Picture, Points
 
 Floats = NDArray[np.float32]
 
-HEIGHT, WIDTH = 320, 224  # of the network's input
-MARGIN = 0.06  # of the person's height and width, kept free on each side
-SPREAD = 2.5  # standard deviation of a joint's heat map, pixels at half the input's size
-GROUND = 127  # what the network sees outside the photo
+# What the network tells apart, in the order of its output. Sides are told apart afterwards.
+CLASSES = (
+    *("background", "hair", "face", "neck", "arm", "hand", "leg", "top", "outerwear", "dress", "skirt", "trousers"),
+    *("shorts", "shoes", "bag", "hat", "accessory"),
+)
+OFF_BODY = frozenset({"background", "hair", "bag", "hat", "accessory", "shoes"})  # may lie outside the silhouette
+FINEST = 960  # long side of the grid on which parts are decided; larger photos get its edges, smoothly enlarged
+RADIUS, SMOOTHNESS = 4, 2e-3  # of the guided filter, in pixels of the network's input and squared colour (0..1)
 
 
-def person_box(pose: Points, silhouette: Mask) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 around the silhouette and the joints that the photo shows."""
-    height, width = silhouette.shape
-    seen = pose[(pose[:, 3] > 0.5), :2]
-    seen = seen[(seen >= 0).all(1) & (seen[:, 0] < width) & (seen[:, 1] < height)]
-    columns, rows = (np.flatnonzero((silhouette > 127).any(axis)) for axis in (0, 1))
-    if len(columns) and len(rows):
-        seen = np.vstack([seen, [[columns[0], rows[0]], [columns[-1], rows[-1]]]])
-    if len(seen) < 2:
-        return 0.0, 0.0, width - 1.0, height - 1.0
-    (x0, y0), (x1, y1) = seen.min(0), seen.max(0)
-    return float(x0), float(y0), float(x1), float(y1)
+@dataclass(frozen=True)
+class Grid:
+    """The stretch of the photo that the network saw, at a resolution of at most `FINEST`.
 
-
-def crop_matrix(box: tuple[float, float, float, float]) -> Floats:
-    """`(2, 3)` from the photo to the network's input, so that the box fills it but for the margin."""
-    x0, y0, x1, y1 = box
-    wide, high = (x1 - x0 + 1) * (1 + 2 * MARGIN), (y1 - y0 + 1) * (1 + 2 * MARGIN)
-    scale = min(WIDTH / wide, HEIGHT / high)
-    shift = (WIDTH - 1) / 2 - scale * (x0 + x1) / 2, (HEIGHT - 1) / 2 - scale * (y0 + y1) / 2
-    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
-
-
-def halved(matrix: Floats) -> Floats:
-    """The same mapping to a grid of half the size (the centre of pixel 0 lies between the old pixels 0 and 1)."""
-    half = np.asarray(matrix / 2, np.float32)
-    half[:, 2] -= 0.25
-    return half
-
-
-def sample(image: NDArray[np.uint8], matrix: Floats, size: tuple[int, int], *, fill: int = 0) -> NDArray[np.uint8]:
-    """The picture seen through an affine map, averaged when it shrinks; `size` is (width, height)."""
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    factor = max(1, int(1 / scale))
-    if factor > 1:
-        height, width = image.shape[0] // factor, image.shape[1] // factor
-        image = cv2.resize(image[: height * factor, : width * factor], (width, height), interpolation=cv2.INTER_AREA)
-        matrix = matrix.copy()
-        matrix[:, 2] += matrix[:, :2] @ np.full(2, (factor - 1) / 2, np.float32)
-        matrix[:, :2] *= factor
-    out = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(fill,) * 3)
-    return np.asarray(out, np.uint8)
-
-
-def heat_maps(pose: Points, matrix: Floats, size: tuple[int, int]) -> Floats:
-    """`(18, h, w)` in 0..1: a Gaussian per joint of the COCO order, as high as the pose is sure of it.
-
-    Args:
-        pose: `(33, 4)` in the photo; the confidence of joints outside the photo should be 0.
-        matrix: from the photo to this grid.
+    Attributes:
+        box: x0, y0, x1, y1 in whole pixels of the photo, x1 and y1 not included.
         size: (width, height) of the grid.
     """
-    joints = openpose18(pose)
-    at = joints[:, :2] @ matrix[:, :2].T + matrix[:, 2]
-    across = np.exp(-(((np.arange(size[0]) - at[:, :1]) / SPREAD) ** 2) / 2)
-    down = np.exp(-(((np.arange(size[1]) - at[:, 1:2]) / SPREAD) ** 2) / 2)
-    return np.asarray(joints[:, 2, None, None] * down[:, :, None] * across[:, None, :], np.float32)
+
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+
+    @classmethod
+    def over(cls, matrix: Floats, shape: tuple[int, ...]) -> Grid:
+        """The grid over what the network's input shows of a photo of this shape."""
+        (x0, y0), (x1, y1) = ((np.array(p) - matrix[:, 2]) / matrix[0, 0] for p in ((-0.5, -0.5), (WIDTH, HEIGHT)))
+        left, top = max(0, int(x0)), max(0, int(y0))
+        right, bottom = min(shape[1], int(np.ceil(x1)) + 1), min(shape[0], int(np.ceil(y1)) + 1)
+        scale = min(1.0, FINEST / max(right - left, bottom - top))
+        size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+        return cls((left, top, right, bottom), size)
+
+    def matrix(self) -> Floats:
+        """`(2, 3)` from the photo to the grid."""
+        x0, y0, x1, y1 = self.box
+        sx, sy = self.size[0] / (x1 - x0), self.size[1] / (y1 - y0)
+        return np.array([[sx, 0, (0.5 - x0) * sx - 0.5], [0, sy, (0.5 - y0) * sy - 0.5]], np.float32)
+
+    def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The photo, or a mask of it, on the grid."""
+        x0, y0, x1, y1 = self.box
+        return np.asarray(cv2.resize(picture[y0:y1, x0:x1], self.size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def lay_back(self, labels: Mask, shape: tuple[int, ...]) -> Mask:
+        """Labels of the grid in a photo of this shape, 0 elsewhere; each pixel takes the label of most share."""
+        x0, y0, x1, y1 = self.box
+        whole = np.zeros(shape[:2], np.uint8)
+        if self.size == (x1 - x0, y1 - y0):
+            whole[y0:y1, x0:x1] = labels
+            return whole
+        window, best = whole[y0:y1, x0:x1], np.zeros((y1 - y0, x1 - x0), np.uint8)
+        for label in np.unique(labels):
+            share = cv2.resize((labels == label).astype(np.uint8) * 255, best.shape[::-1])
+            window[share > best] = label
+            np.maximum(best, share, out=best)
+        return whole
 
 
-def hidden_joints(pose: Points, size: tuple[int, ...]) -> Points:
-    """The pose with confidence 0 for joints outside a photo of size (H, W)."""
-    inside = (pose[:, :2] >= 0).all(1) & (pose[:, 0] < size[1]) & (pose[:, 1] < size[0])
-    return np.column_stack([pose[:, :3], pose[:, 3] * inside]).astype(np.float32)
+def parse_parts(image: Picture, pose: Points, silhouette: Mask) -> Mask:
+    """What every pixel shows, `(H, W) uint8` of `Part`.
+
+    Args:
+        image: `(H, W, 3) uint8` sRGB.
+        pose: `(33, 4) float32`: x, y, z in pixels, confidence.
+        silhouette: `(H, W) uint8` soft mask of the person.
+
+    Raises:
+        WeightsError: the model file is missing or broken.
+    """
+    shares, grid = parse_probabilities(image, pose, silhouette)
+    to_grid = grid.matrix()
+    placed = pose.astype(np.float32)
+    placed[:, :2] = pose[:, :2] @ to_grid[:, :2].T + to_grid[:, 2]
+    labels = tidy(shares, grid.cut(silhouette), CLASSES)
+    return grid.lay_back(with_sides(labels, placed, CLASSES), image.shape)
+
+
+def parse_probabilities(image: Picture, pose: Points, silhouette: Mask) -> tuple[Floats, Grid]:
+    """How likely each of `CLASSES` is, `(17, h, w) float32` in 0..1, and the grid that these maps lie on.
+
+    Args and errors as `parse_parts`.
+    """
+    pose = hidden_joints(pose, image.shape)
+    matrix = crop_matrix(person_box(pose, silhouette))
+    seen = sample(image, matrix, (WIDTH, HEIGHT), fill=GROUND)
+    logits = _look(seen, _hints(pose, silhouette, matrix))
+    grid = Grid.over(matrix, image.shape)
+    shares = _to_edges(_softmax(_enlarged(logits)), seen, grid.cut(image), _between(matrix, grid.matrix()))
+    _heed_silhouette(shares, grid.cut(silhouette))
+    return shares, grid
+
+
+def _hints(pose: Points, silhouette: Mask, matrix: Floats) -> Floats:
+    half = halved(matrix)
+    mask = sample(silhouette, half, HALF).astype(np.float32) / 255
+    return np.concatenate([heat_maps(pose, half, HALF), mask[None]])
+
+
+def _look(seen: Picture, hints: Floats) -> Floats:
+    """The network's logits `(17, 160, 112)`: the mean of what it says of the picture and of its mirror image."""
+    picture = np.asarray(seen.transpose(2, 0, 1) / 255, np.float32)
+    session = _session()
+    (straight,) = session.run(None, {"image": picture[None], "hints": hints[None]})
+    flipped = np.ascontiguousarray(picture[None, :, :, ::-1]), hints[None, MIRRORED_JOINTS, :, ::-1].copy()
+    (mirrored,) = session.run(None, {"image": flipped[0], "hints": flipped[1]})
+    return np.asarray((straight[0] + mirrored[0][..., ::-1]) / 2, np.float32)
+
+
+def _enlarged(maps: Floats) -> Floats:
+    return np.stack([cv2.resize(m, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR) for m in maps])
+
+
+def _softmax(logits: Floats) -> Floats:
+    shares = np.exp(logits - logits.max(0))
+    return np.asarray(shares / shares.sum(0), np.float32)
+
+
+def _between(source: Floats, target: Floats) -> Floats:
+    """The map from the target grid to the source grid, both given as maps from the photo."""
+    square = np.vstack([target, [[0, 0, 1]]])
+    return np.asarray(np.vstack([source, [[0, 0, 1]]]) @ np.linalg.inv(square), np.float32)[:2]
+
+
+def _to_edges(shares: Floats, seen: Picture, photo: Picture, to_seen: Floats) -> Floats:
+    """The shares on the photo's grid, following its edges: the fast guided filter (He & Sun 2015) with a colour guide.
+
+    Args:
+        shares: `(17, 320, 224)`.
+        seen: the network's input, `(320, 224, 3)`.
+        photo: the finer picture, `(h, w, 3)`.
+        to_seen: from the finer grid to the network's input.
+    """
+    guide, fine = seen.astype(np.float32) / 255, photo.astype(np.float32) / 255
+    mean = _blur(guide)
+    covariance = np.stack([_blur(guide * guide[..., [k]]) for k in range(3)], -2) - mean[..., None] * mean[..., None, :]
+    inverse = np.linalg.inv(covariance + SMOOTHNESS * np.eye(3, dtype=np.float32))
+    result = np.zeros((len(shares), *photo.shape[:2]), np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for index in np.flatnonzero(shares.max((1, 2)) > 0.2):
+        share = shares[index][..., None]
+        average = _blur(share)
+        slope = np.einsum("hwij,hwj->hwi", inverse, _blur(guide * share) - mean * average[..., None])
+        offset = average - (slope * mean).sum(-1)
+        linear = _blur(np.dstack([slope, offset]))
+        linear = cv2.warpAffine(linear, to_seen, photo.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        result[index] = (linear[..., :3] * fine).sum(-1) + linear[..., 3]
+    return np.clip(result, 0, 1, out=result)
+
+
+def _blur(picture: NDArray[Any]) -> Floats:
+    return np.asarray(cv2.blur(picture, (2 * RADIUS + 1,) * 2), np.float32)
+
+
+def _heed_silhouette(shares: Floats, silhouette: Mask) -> None:
+    """Make body and clothes unlikely outside the silhouette, and the background inside it."""
+    inside = silhouette.astype(np.float32) / 255
+    for index, name in enumerate(CLASSES):
+        if name not in OFF_BODY:
+            shares[index] *= 0.1 + 0.9 * np.minimum(inside * 4, 1)
+    shares[0] *= 0.1 + 0.9 * np.minimum((1 - inside) * 4, 1)
+
+
+_making = threading.Lock()
+
+
+def _session() -> Any:
+    with _making:
+        return _made()
+
+
+@functools.cache
+def _made() -> Any:
+    import onnxruntime
+
+    path = weights.get("parser")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as problem:
+        hint = "Install Vestiary again: pip install --force-reinstall --no-deps vestiary"
+        raise WeightsError(f"the part parser {path} cannot be run.", hint=hint) from problem

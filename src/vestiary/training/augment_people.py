@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.person.limbs import torso_length
-from vestiary.person.parsing import (
+from vestiary.person.framing import (
     GROUND,
+    HALF,
     HEIGHT,
+    MIRRORED_JOINTS,
     WIDTH,
     crop_matrix,
     halved,
@@ -20,11 +21,11 @@ from vestiary.person.parsing import (
     person_box,
     sample,
 )
+from vestiary.person.limbs import torso_length
 from vestiary.types import Joint
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-HALF = (WIDTH // 2, HEIGHT // 2)
 
 
 class Example(NamedTuple):
@@ -75,10 +76,6 @@ def _example(image: Bytes, classes: Bytes, pose: Floats, silhouette: Bytes, matr
     mask = sample(silhouette, half, HALF).astype(np.float32) / 255
     hints = np.concatenate([heat_maps(pose, half, HALF), mask[None]])
     return Example(np.asarray(picture.transpose(2, 0, 1) / 255, np.float32), hints, target.astype(np.int64))
-
-
-# Left and right joints of the COCO order change places in the mirror.
-MIRRORED_JOINTS = [0, 1, 5, 6, 7, 2, 3, 4, 11, 12, 13, 8, 9, 10, 15, 14, 17, 16, 18]
 
 
 def _mirrored(example: Example) -> Example:
