@@ -53,18 +53,31 @@ def check_place(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{name} cannot be written: permission denied.", hint=hint)
 
 
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Find out before the work whether `make_folder` could make this folder; makes nothing.
+
+    Raises:
+        OutputError: a file is in its place or above it, or no permission.
+    """
+    folder = Path(path).absolute()
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if not nearest.is_dir():
+        raise OutputError(f"{path} cannot be made: {nearest} is a file.", hint="Choose another folder.")
+    if not os.access(nearest, os.W_OK):
+        raise OutputError(f"{path} cannot be written: permission denied.", hint="Choose another folder.")
+
+
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """The folder, made with its parents if it is not there.
 
     Raises:
         OutputError: it cannot be made, or a file is in its place.
     """
+    check_folder(path)
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         raise OutputError(f"{folder} cannot be made: {reason}.", hint="Choose another folder.") from None
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder} cannot be written: permission denied.", hint="Choose another folder.")
     return folder

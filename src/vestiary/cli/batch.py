@@ -75,7 +75,7 @@ def command(
         make_folder(pair.output.parent)
     place = Path(report) if report else folder / "report.csv"
     check_place(place)
-    batch = work.Batch(engine, options.engine_values(rest), redo=redo, max_pixels=max_pixels)
+    batch = work.Batch(engine, options.engine_values(engine, rest), redo=redo, max_pixels=max_pixels)
     outcomes: list[Outcome] = []
     try:
         for outcome in _shown(batch, wanted, quiet=as_json):

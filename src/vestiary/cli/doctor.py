@@ -115,12 +115,12 @@ def engines() -> Iterator[Check]:
 def self_test() -> Check:
     """Fit one sample garment on one sample person."""
     try:
+        from vestiary import samples
         from vestiary.api import try_on
-        from vestiary.cli.demo import PAIRS
 
-        person, garments, _ = PAIRS[0]
+        person, garments = samples.pairs()[0]
         started = time.perf_counter()
-        fitting = try_on(person, garments)
+        fitting = try_on(samples.people()[person], [samples.garments()[garment] for garment in garments])
         changed = float((fitting.mask > 0).mean())
         found = f"one sample fitted in {time.perf_counter() - started:.1f} s, {changed:.0%} of the picture changed"
         return Check("self-test", found, 0.005 < changed < 0.9, "Report it with the output of: vestiary doctor --json")

@@ -29,11 +29,13 @@ def command(
         vestiary garment shirt.jpg -o card.png
         vestiary garment shirt.jpg --json > shirt.json
     """
-    from vestiary import images
+    from vestiary import files, images
     from vestiary.api import read_garment
 
     if output is not None:
         images.check_output(output)
+    if layers is not None:
+        files.check_folder(layers)
     garment = read_garment(photo, category=category, max_pixels=max_pixels)
     if output is not None:
         from vestiary.garment.draw import garment_card
@@ -69,7 +71,7 @@ def describe(garment: Garment) -> dict[str, Any]:
         "neckline": garment.neckline,
         "worn": garment.worn,
         "colours": [{"rgb": [int(c) for c in rgb], "share": round(float(share), 4)} for rgb, share in garment.colours],
-        "landmarks": {mark.name.lower(): garment.landmarks[mark].round(3).tolist() for mark in found},
+        "landmarks": {mark.name.lower(): garment.landmarks[mark].astype(float).round(3).tolist() for mark in found},
         "warnings": list(garment.warnings),
         "timings": say.seconds(garment.timings),
         "sha256": garment.source,

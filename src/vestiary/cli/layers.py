@@ -46,7 +46,8 @@ def of_fitting(person: Person, garments: Sequence[Garment], fitting: Fitting) ->
     for number, garment in enumerate(garments, 1):
         yield from of_garment(garment, number)
     yield from fitting.layers.items()
-    yield "mask", fitting.mask
+    if "mask" not in fitting.layers:
+        yield "mask", fitting.mask
 
 
 def write(layers: Layers, folder: str | os.PathLike[str]) -> list[str]:

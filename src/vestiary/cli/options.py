@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 PREFIX = "option_"  # of the parameters that belong to the engine
 DEFAULT_ENGINE = "embedded"
+LAYERS = "layers"  # an engine's option of this name (keep intermediate pictures) is answered by --layers DIR
 _CHOSEN = "vestiary.engine"
 PATH = click.Path()  # no check of its own: the library's messages are better
 LAYERS_HELP = "Write every intermediate picture into this folder."
@@ -132,6 +133,8 @@ def engine_options(name: str, taken: set[str]) -> list[click.Parameter]:
 
 def _options_of(model: type[BaseModel], engine_name: str, taken: set[str]) -> Iterator[click.Parameter]:
     for field_name, field in model.model_fields.items():
+        if field_name == LAYERS:
+            continue
         flag = "--" + field_name.replace("_", "-")
         if flag in taken:
             flag = f"--{engine_name}-{flag[2:]}"
@@ -169,6 +172,9 @@ def _click_type(field: FieldInfo) -> Any:
     return ranged(low, high, min_open="gt" in bounds, max_open="lt" in bounds)
 
 
-def engine_values(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def engine_values(engine_name: str, parameters: Mapping[str, Any], *, layers: bool = False) -> dict[str, Any]:
     """The engine's own options out of all parameters of a command, by field name."""
-    return {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
+    from vestiary.registry import load_engine
+
+    values = {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
+    return values | ({LAYERS: layers} if LAYERS in load_engine(engine_name).Options.model_fields else {})

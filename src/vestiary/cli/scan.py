@@ -9,7 +9,7 @@ import click
 from vestiary.cli import options, say
 
 if TYPE_CHECKING:
-    from vestiary.types import Person
+    from vestiary.types import Person, Points
 
 
 @click.command("scan")
@@ -30,11 +30,13 @@ def command(
         vestiary scan person.jpg -o scan.png
         vestiary scan person.jpg --json > person.json
     """
-    from vestiary import images
+    from vestiary import files, images
     from vestiary.api import scan_person
 
     if output is not None:
         images.check_output(output)
+    if layers is not None:
+        files.check_folder(layers)
     person = scan_person(photo, person=number, max_pixels=max_pixels)
     if output is not None:
         from vestiary.person.draw import person_card
@@ -68,13 +70,18 @@ def describe(person: Person) -> dict[str, Any]:
         "arm_in_front": sorted(person.arm_in_front),
         "box": [int(edge) for edge in person.box],
         "warnings": list(person.warnings),
-        "pose": {joint.name.lower(): person.pose[joint].round(3).tolist() for joint in Joint},
-        "world": {joint.name.lower(): person.world[joint].round(4).tolist() for joint in Joint},
-        "keypoints": person.keypoints.round(3).tolist(),
+        "pose": {joint.name.lower(): _plain(person.pose[joint]) for joint in Joint},
+        "world": {joint.name.lower(): _plain(person.world[joint]) for joint in Joint},
+        "keypoints": _plain(person.keypoints),
         "parts": {name: share for name, share in shares.items() if share > 0},
         "timings": say.seconds(person.timings),
         "sha256": person.source,
     }
+
+
+def _plain(points: Points) -> Any:
+    """Numbers as JSON shows them: three decimals."""
+    return points.astype(float).round(3).tolist()
 
 
 def _tell(person: Person, output: str | None) -> None:

@@ -53,17 +53,20 @@ def command(
         vestiary try person.jpg shirt.jpg -o out.png
         vestiary try person.jpg shirt.jpg trousers.jpg -o out.png --layers steps/
     """
-    from vestiary import images
+    from vestiary import files, images
 
     started = time.perf_counter()
     images.check_output(output)
+    if layers is not None:
+        files.check_folder(layers)
     wanted = _one_for_each(garments, categories)
+    values = options.engine_values(engine, rest, layers=layers is not None)
     for photo in (person, *garments):
         images.check_picture(photo, max_pixels=max_pixels)
     with say.StepLine(quiet=as_json) as line:
-        scanned, read, fitting = _fit(person, wanted, engine, number, max_pixels, options.engine_values(rest), line)
-    fitting.save(output)
+        scanned, read, fitting = _fit(person, wanted, engine, number, max_pixels, values, line)
     written = _write_layers(layers, scanned, read, fitting)
+    fitting.save(output)
     _tell(output, scanned, read, fitting, written, time.perf_counter() - started, as_json=as_json)
 
 

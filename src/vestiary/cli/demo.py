@@ -1,0 +1,88 @@
+"""`vestiary demo`: fit sample garments on sample people and make a page of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vestiary.cli import options, say
+
+if TYPE_CHECKING:
+    from vestiary.cli.demo_page import Entry
+    from vestiary.types import Garment, Person
+
+
+@click.command("demo", cls=options.EngineCommand)
+@click.option(
+    "-o", "--output", default="out/demo", show_default=True, type=options.PATH, metavar="DIR", help="Where to."
+)
+@options.engine
+@options.common
+def command(output: str, engine: str, as_json: bool, **rest: Any) -> None:
+    """Fit sample garments on sample people and make a page of it: person, garment, result, layers, timings.
+
+    The pictures come with Vestiary. The page is DIR/index.html.
+    """
+    from vestiary import samples
+    from vestiary.cli import demo_page
+    from vestiary.files import make_folder, write_file
+
+    folder = make_folder(output)
+    values = options.engine_values(engine, rest, layers=True)
+    pairs = samples.pairs()
+    people: dict[str, Person] = {}
+    read: dict[str, Garment] = {}
+    entries = []
+    with say.StepLine(quiet=as_json) as line:
+        for number, (person, garments) in enumerate(pairs, 1):
+            line(number, len(pairs), f"{person} with {', '.join(garments)}")
+            _look(person, garments, people, read)
+            name = f"{number:02d}-{person}-{'-'.join(garments)}"
+            worn = [read[garment] for garment in garments]
+            entries.append(_entry(folder, name, people[person], worn, engine, values))
+    page = folder / "index.html"
+    write_file(page, demo_page.page(entries, engine).encode())
+    if as_json:
+        say.data({"page": str(page.resolve()), "fittings": [demo_page.describe(entry) for entry in entries]})
+    else:
+        say.words(f"{len(entries)} fittings, median {demo_page.median_seconds(entries):.2f} s. Open this page:")
+        click.echo(page.resolve())
+
+
+def _look(person: str, garments: tuple[str, ...], people: dict[str, Person], read: dict[str, Garment]) -> None:
+    """Scan and read what has not been looked at yet."""
+    from vestiary import samples
+    from vestiary.api import read_garment, scan_person
+
+    if person not in people:
+        people[person] = scan_person(samples.people()[person])
+    for garment in garments:
+        if garment not in read:
+            read[garment] = read_garment(samples.garments()[garment])
+
+
+def _entry(
+    folder: Path, name: str, person: Person, garments: list[Garment], engine: str, values: dict[str, Any]
+) -> Entry:
+    """Fit one pair and write its pictures."""
+    from vestiary.api import try_on
+    from vestiary.cli import demo_page, layers
+    from vestiary.files import make_folder
+    from vestiary.images import save_picture
+
+    started = time.perf_counter()
+    fitting = try_on(person, garments, engine=engine, options=values)
+    took = time.perf_counter() - started
+    place = make_folder(folder / name)
+    fitting.save(place / "result.png")
+    save_picture(person.image, place / "person.jpg")
+    cards = [demo_page.on_paper(garment) for garment in garments]
+    for number, card in enumerate(cards, 1):
+        save_picture(card, place / f"garment-{number}.jpg")
+    steps = layers.write(layers.of_fitting(person, garments, fitting), place / "layers")
+    slim = replace(fitting, layers={})  # they are on disk now
+    return demo_page.Entry(name, place, person, tuple(garments), slim, took, tuple(Path(step) for step in steps))
