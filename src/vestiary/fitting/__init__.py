@@ -1,0 +1,1 @@
+"""The embedded engine step by step: body → placement → deform → agnostic → light → layers → blend."""

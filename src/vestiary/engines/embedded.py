@@ -1,0 +1,232 @@
+"""The engine `embedded`: geometry places every pixel of the garment; CPU, offline, at the photo's own resolution.
+
+It only joins the steps of `vestiary.fitting`, in the order in which they are read there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from vestiary.engines.provenance import describe
+from vestiary.errors import Cancelled, GarmentError
+from vestiary.fitting import agnostic, body, layers, light, placement
+from vestiary.garment.landmarks import front_neckline
+from vestiary.types import LOWER, UPPER, Fitting, Garment, Joint, Person
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vestiary.registry import OnStep
+
+FITS = {"slim": 0.95, "regular": 1.0, "loose": 1.08}
+
+
+class EmbeddedOptions(BaseModel):
+    """Options of the engine `embedded`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: Literal["slim", "regular", "loose"] = Field("regular", description="How closely the garment fits the body.")
+    tuck: bool = Field(False, description="Wear tops inside the waistband of skirts, trousers and shorts.")
+    shading: float = Field(1.0, ge=0.0, le=1.0, description="How much of the photo's light falls on the garment.")
+    layers: bool = Field(False, description="Keep every intermediate picture.")
+    seed: int = Field(0, ge=0, description="Seed of everything random (this engine's grain).")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that depends on the person alone.
+
+    Attributes:
+        person: the scan.
+        window: x0, y0, x1, y1 of the part of the photo that is worked on.
+        near: the scan cut to that window.
+        shape: the body's curves.
+        agnostic: what is behind the clothes.
+        light: log gain of the light on the clothes.
+        timings: seconds per step.
+    """
+
+    person: Person
+    window: tuple[int, int, int, int]
+    near: Person
+    shape: body.Body
+    agnostic: agnostic.Agnostic
+    light: NDArray[np.float32]
+    timings: dict[str, float]
+
+
+class EmbeddedEngine:
+    """Places, deforms and blends garments without drawing any of their pixels anew."""
+
+    Options = EmbeddedOptions
+
+    def prepare(self, person: Person) -> Prepared:
+        """Body curves, what is behind the clothes, and the light, for any number of garments."""
+        clock = Clock()
+        window = _window(person)
+        near = _cut(person, window)
+        shape = body.measure(near)
+        clock.lap("body")
+        behind = agnostic.undress(near, shape)
+        clock.lap("agnostic")
+        gain = light.old_light(near, shape)
+        clock.lap("light")
+        return Prepared(person, window, near, shape, behind, gain, clock.laps)
+
+    def fit(
+        self, prepared: Prepared, garments: Sequence[Garment], options: EmbeddedOptions, on_step: OnStep | None = None
+    ) -> Fitting:
+        """The person wearing the garments.
+
+        Raises:
+            GarmentError: nothing to put on, two garments for the same place, or one for a body half not in the photo.
+            Cancelled: `on_step` returned False.
+        """
+        check_outfit(prepared.person, garments)
+        steps = _Steps(len(garments) + 2, on_step)
+        clock = Clock()
+        near, shape = prepared.near, prepared.shape
+        size = (near.image.shape[1], near.image.shape[0])
+        cloths = []
+        for garment in garments:
+            placed = placement.place(shape, garment, size=FITS[options.fit])
+            clock.lap("placement")
+            neckline = front_neckline(garment) if garment.category in UPPER else None
+            cloths.append(layers.dress(garment, placed, shape, size, neckline))
+            clock.lap("deform")
+            steps.done(f"deform {garment.category}", None)
+        canvas = layers.compose(
+            near.image,
+            near,
+            shape,
+            prepared.agnostic,
+            cloths,
+            prepared.light,
+            tuck=options.tuck,
+            shading=options.shading,
+        )
+        clock.lap("compose")
+        image, mask = _paste_back(prepared, canvas)
+        clock.lap("blend")
+        steps.done("compose", image)
+        kept = _layers(prepared, cloths, canvas, mask) if options.layers else {}
+        steps.done("done", image)
+        warnings = prepared.person.warnings + tuple(w for g in garments for w in g.warnings)
+        provenance = describe("embedded", prepared.person, garments, options)
+        return Fitting(image, mask, kept, provenance, {**prepared.timings, **clock.laps}, warnings)
+
+
+def check_outfit(person: Person, garments: Sequence[Garment]) -> None:
+    """Raise `GarmentError` unless these garments can be worn together on what the photo shows."""
+    if not garments:
+        raise GarmentError("there is no garment to put on.", hint="Hand in at least one garment photo.")
+    categories = [garment.category for garment in garments]
+    lower = [c for c in categories if c in LOWER or c == "dress"]
+    for clash in (lower, [c for c in categories if c in ("top", "dress")], [c for c in categories if c == "outerwear"]):
+        if len(clash) > 1:
+            raise GarmentError(f"{' and '.join(clash)} cannot be worn together.", hint="Leave one of them out.")
+    height, width = person.silhouette.shape
+    hips = person.pose[[Joint.LEFT_HIP, Joint.RIGHT_HIP]]
+    knees = person.pose[[Joint.LEFT_KNEE, Joint.RIGHT_KNEE]]
+    if any(c in LOWER for c in categories) and (hips[:, 1].mean() > 0.97 * height or knees[:, 1].min() > 1.25 * height):
+        name = next(c for c in categories if c in LOWER)
+        raise GarmentError(
+            f"the photo does not show where {name} would be worn.", hint="Use a photo that shows the legs."
+        )
+    shoulders = person.pose[[Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER]]
+    if any(c in UPPER for c in categories) and (shoulders[:, 1].max() < 0 or shoulders[:, 1].min() > height):
+        raise GarmentError("the photo does not show the chest.", hint="Use a photo that shows head to hips.")
+
+
+def _window(person: Person) -> tuple[int, int, int, int]:
+    height, width = person.silhouette.shape
+    seen = (person.silhouette > 30) | (person.parts > 0)
+    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    if not len(rows):
+        return (0, 0, width, height)
+    margin = round(0.12 * (rows[-1] - rows[0] + columns[-1] - columns[0]) / 2) + 8
+    x0, y0 = max(int(columns[0]) - margin, 0), max(int(rows[0]) - margin, 0)
+    return (x0, y0, min(int(columns[-1]) + margin, width), min(int(rows[-1]) + margin, height))
+
+
+def _cut(person: Person, window: tuple[int, int, int, int]) -> Person:
+    x0, y0, x1, y1 = window
+    shift = np.array([x0, y0, 0, 0], np.float32)
+    area = (slice(y0, y1), slice(x0, x1))
+    return replace(
+        person,
+        image=np.ascontiguousarray(person.image[area]),
+        silhouette=np.ascontiguousarray(person.silhouette[area]),
+        parts=np.ascontiguousarray(person.parts[area]),
+        pose=person.pose - shift,
+        keypoints=person.keypoints - shift[:3],
+    )
+
+
+def _paste_back(prepared: Prepared, canvas: layers.Canvas) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The whole photo with the window's edited pixels, and the mask of what was edited."""
+    x0, y0, x1, y1 = prepared.window
+    image = prepared.person.image.copy()
+    mask = np.zeros(image.shape[:2], np.uint8)
+    new = np.clip(canvas.colour + 0.5, 0, 255).astype(np.uint8)
+    edited = canvas.edited > 0
+    image[y0:y1, x0:x1][edited] = new[edited]
+    mask[y0:y1, x0:x1] = canvas.edited
+    return image, mask
+
+
+def _layers(
+    prepared: Prepared, cloths: Sequence[layers.Cloth], canvas: layers.Canvas, mask: NDArray[np.uint8]
+) -> dict[str, NDArray[np.uint8]]:
+    """Intermediate pictures in the photo's frame, in the order in which they were made."""
+    x0, y0, x1, y1 = prepared.window
+    shape = prepared.person.image.shape
+
+    def whole(part: NDArray[np.uint8], box: tuple[int, int, int, int] = (0, 0, x1 - x0, y1 - y0)) -> NDArray[np.uint8]:
+        full = np.zeros(shape[:2] + part.shape[2:], np.uint8)
+        full[y0 + box[1] : y0 + box[3], x0 + box[0] : x0 + box[2]] = part
+        return full
+
+    kept = {
+        "background": whole(prepared.agnostic.background),
+        "skin": whole(prepared.agnostic.skin),
+        "light": whole(np.clip(128 * np.exp(prepared.light), 0, 255).astype(np.uint8)),
+        **{name: whole(layer) for name, layer in canvas.layers.items()},
+    }
+    for number, cloth in enumerate(cloths):
+        for name, piece in cloth.pieces.items():
+            rgba = np.dstack([piece.colour, piece.alpha * 255]).round().astype(np.uint8)
+            kept[f"{number}_{cloth.garment.category}_{name}"] = whole(rgba, piece.box)
+    kept["mask"] = mask
+    return kept
+
+
+class Clock:
+    """Seconds per named step, summed."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Count the time since the last lap as this step's."""
+        now = time.perf_counter()
+        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
+        self._last = now
+
+
+class _Steps:
+    def __init__(self, total: int, on_step: OnStep | None) -> None:
+        self.total, self.on_step, self.count = total, on_step, 0
+
+    def done(self, name: str, preview: NDArray[np.uint8] | None) -> None:
+        self.count += 1
+        if self.on_step is not None and self.on_step(self.count, self.total, name, preview) is False:
+            raise Cancelled("the fitting was cancelled.")

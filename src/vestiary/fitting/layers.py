@@ -1,0 +1,317 @@
+"""What is in front of what: takes the old clothes away, lays the new pieces down in order, keeps in front what belongs there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vestiary.fitting import light
+from vestiary.fitting.agnostic import Agnostic
+from vestiary.fitting.body import SIDES, Body, limb_mask
+from vestiary.fitting.deform import Piece, shrink, warp
+from vestiary.fitting.placement import Placement
+from vestiary.types import LOWER, LOWER_CLOTHES, Garment, Joint, Part, Person
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+# Always in front of clothes: the photo's own pixels.
+IN_FRONT = (Part.HAIR, Part.FACE, Part.LEFT_HAND, Part.RIGHT_HAND, Part.BAG, Part.HAT)
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """A garment on its way onto the body: where it goes and its pieces in the photo's frame."""
+
+    garment: Garment
+    placement: Placement
+    pieces: dict[str, Piece]
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether it hangs from the waist."""
+        return self.garment.category in LOWER
+
+
+@dataclass
+class Canvas:
+    """The picture being built, with what has been edited so far."""
+
+    colour: F32
+    edited: U8
+    layers: dict[str, U8] = field(default_factory=dict)
+
+    def lay(self, colour: F32 | U8, alpha: F32, box: tuple[int, int, int, int] | None = None) -> None:
+        """Blend colours over the picture."""
+        height, width = self.edited.shape
+        x0, y0, x1, y1 = box or (0, 0, width, height)
+        under = self.colour[y0:y1, x0:x1]
+        a = alpha[..., None]
+        under += a * (colour - under)
+        edited = self.edited[y0:y1, x0:x1]
+        edited[alpha > 1 / 512] = 255
+
+    def shade(self, gain: F32) -> None:
+        """Darken the picture (shadows)."""
+        self.colour *= gain[..., None]
+        self.edited[gain < 1 - 1 / 200] = 255
+
+
+def dress(
+    garment: Garment, placement: Placement, body: Body, size: tuple[int, int], neckline: NDArray[np.float64] | None
+) -> Cloth:
+    """The garment's pieces moved onto the body.
+
+    Args:
+        size: width and height of the photo.
+        neckline: `(N, 2)` front neckline on the garment; what lies above it is the inside of the back and is hidden.
+    """
+    factor = min(1.0, 1.15 * placement.scale)
+    colour, alpha = shrink(garment.image, garment.alpha, factor)
+    scale = np.array([colour.shape[1] / garment.image.shape[1], colour.shape[0] / garment.image.shape[0]])
+    if neckline is not None:
+        alpha_in = alpha
+        alpha = alpha * (1 - _above(neckline * scale, alpha.shape))
+        colour = colour * (alpha / np.maximum(alpha_in, 1e-6))[..., None]
+    pieces: dict[str, Piece] = {}
+    for name, mesh in placement.pieces.items():
+        window = _polygon(placement.polygons[name] * scale, alpha.shape, feather=max(0.7, 0.012 * body.unit * factor))
+        moved = type(mesh)(mesh.source * scale, mesh.target)
+        piece = warp(colour * window[..., None], alpha * window, moved, size)
+        if piece is not None:
+            pieces[name] = piece
+    return Cloth(garment, placement, pieces)
+
+
+def _polygon(points: NDArray[np.float64], shape: tuple[int, ...], *, feather: float = 0.0) -> F32:
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    if feather > 0:
+        mask = cast(U8, cv2.GaussianBlur(mask, (0, 0), feather))
+    return mask.astype(np.float32) / 255.0
+
+
+def _above(neckline: NDArray[np.float64], shape: tuple[int, ...]) -> F32:
+    """1 above the neckline, between its ends."""
+    ends = neckline[[0, -1]]
+    span = float(np.linalg.norm(ends[1] - ends[0]))
+    lift = np.array([0.0, -4.0 * span - 50.0])
+    return _polygon(np.concatenate([neckline, (ends[1] + lift)[None], (ends[0] + lift)[None]]), shape, feather=0.6)
+
+
+def compose(
+    photo: U8,
+    person: Person,
+    body: Body,
+    agnostic: Agnostic,
+    cloths: Sequence[Cloth],
+    old_light: F32,
+    *,
+    tuck: bool,
+    shading: float,
+) -> Canvas:
+    """The new picture of the person.
+
+    Args:
+        photo: `(H, W, 3)`.
+        cloths: in the order in which they are put on.
+        old_light: log gain from `light.old_light`.
+        tuck: tops go into the waistband.
+        shading: 0 = the garment's own shading only, 1 = all of the photo's light.
+    """
+    canvas = Canvas(photo.astype(np.float32), np.zeros(photo.shape[:2], np.uint8))
+    level = _levels(body, photo.shape[:2])
+    covered = _coverage(cloths, photo.shape[:2])
+    gone = removed(person, body, cloths, level, tuck=tuck)
+    take_away(canvas, person, body, agnostic, gone, cloths, level, tuck=tuck)
+    canvas.layers["agnostic"] = np.clip(canvas.colour + 0.5, 0, 255).astype(np.uint8)
+    arms, arms_colour = bare_arms(photo, person, body, agnostic, gone, cloths)
+    front = in_front(person, body, cloths, tuck=tuck)
+    tilt = light.side_light(person, body)
+    order = _order(cloths, tuck)
+    shadows = light.cast_shadow(np.maximum(front, 0.6 * arms), 0.10 * body.unit, 0.30)
+    canvas.shade(_hem_shadow(covered, gone, front, body))
+    for cloth in order:
+        for name in [n for n in cloth.pieces if not n.endswith("sleeve")]:
+            _lay_piece(
+                canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=_cut(cloth, order, level, body, tuck)
+            )
+    if any(not c.is_lower for c in cloths):
+        sleeves = [(c, n) for c in order for n in c.pieces if n.endswith("sleeve")]
+        canvas.lay(arms_colour, arms)
+        for cloth, name in sleeves:
+            _lay_piece(canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=None)
+    canvas.layers["front"] = np.round(front * 255).astype(np.uint8)
+    keep = front * (canvas.edited > 0)
+    canvas.colour += keep[..., None] * (photo - canvas.colour)
+    return canvas
+
+
+def _order(cloths: Sequence[Cloth], tuck: bool) -> list[Cloth]:
+    rank = {"top": 1, "dress": 1, "outerwear": 3}
+    return sorted(cloths, key=lambda c: (2 if tuck else 0) if c.is_lower else rank[c.garment.category])
+
+
+def _levels(body: Body, shape: tuple[int, ...]) -> F32:
+    """Pixels down the torso's axis from the shoulder line, for each pixel of the photo."""
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    return ((x - body.neck[0]) * body.down[0] + (y - body.neck[1]) * body.down[1]).astype(np.float32)
+
+
+def _coverage(cloths: Sequence[Cloth], shape: tuple[int, ...]) -> F32:
+    total = np.zeros(shape, np.float32)
+    for cloth in cloths:
+        for piece in cloth.pieces.values():
+            x0, y0, x1, y1 = piece.box
+            np.maximum(total[y0:y1, x0:x1], piece.alpha, out=total[y0:y1, x0:x1])
+    return total
+
+
+def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, tuck: bool) -> U8:
+    """`(H, W) uint8` soft mask of the old clothes that go away, with the pixels their edges have touched."""
+    kinds = {cloth.garment.category for cloth in cloths}
+    gone = np.zeros(level.shape, bool)
+    waist = body.torso - 0.45 * body.unit
+    if kinds & {"top", "dress"}:
+        gone |= person.is_part(Part.TOP, Part.OUTERWEAR)
+    if "outerwear" in kinds:
+        gone |= person.is_part(Part.OUTERWEAR)
+    if "dress" in kinds:
+        gone |= person.is_part(Part.DRESS, *LOWER_CLOTHES)
+    if kinds & {"top", "outerwear"}:
+        hem = max(c.placement.hem_level for c in cloths if not c.is_lower)
+        lower = bool(kinds & LOWER)
+        if "top" in kinds:
+            gone |= person.is_part(Part.DRESS) & (lower | (level < max(min(hem - 0.05 * body.unit, body.torso), waist)))
+    if kinds & LOWER:
+        gone |= person.is_part(*LOWER_CLOTHES)
+        gone |= person.is_part(Part.DRESS) & (level > (waist if tuck else body.torso + 0.10 * body.unit))
+    if tuck and kinds & LOWER and not kinds & {"top", "dress"}:
+        gone |= person.is_part(Part.TOP) & (level > waist)
+    reach = max(1, round(0.022 * body.unit))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    grown = cv2.dilate(gone.astype(np.uint8) * 255, kernel)
+    stays = person.is_part(*IN_FRONT) | (person.is_part(*_STAYS) & ~gone)
+    grown[stays & ~gone] = 0
+    if kinds <= LOWER and not tuck:
+        grown[person.is_part(Part.TOP, Part.OUTERWEAR)] = 0
+    if not kinds & LOWER and "dress" not in kinds:
+        grown[person.is_part(*LOWER_CLOTHES)] = 0
+    return cast(U8, cv2.GaussianBlur(grown, (0, 0), max(0.6, 0.006 * body.unit)))
+
+
+_STAYS = (Part.NECK, Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LEG, Part.SHOES)
+
+
+def take_away(
+    canvas: Canvas,
+    person: Person,
+    body: Body,
+    agnostic: Agnostic,
+    gone: U8,
+    cloths: Sequence[Cloth],
+    level: F32,
+    *,
+    tuck: bool,
+) -> None:
+    """Fill what the old clothes covered: ground, then trousers or skirt, then skin."""
+    kinds = {cloth.garment.category for cloth in cloths}
+    away = gone.astype(np.float32) / 255.0
+    canvas.lay(agnostic.background, away)
+    waist = body.torso - (0.55 if tuck else 0.50) * body.unit
+    trunk, arms, legs = (m.astype(np.float32) / 255.0 for m in (agnostic.trunk, agnostic.arms, agnostic.legs))
+    keeps_lower = agnostic.lower is not None and not kinds & (LOWER | {"dress"})
+    below = np.clip((level - waist) / (0.02 * body.unit) + 0.5, 0, 1)
+    skin = np.maximum(trunk * ((1 - below) if keeps_lower else 1), arms)
+    if not keeps_lower:
+        skin = np.maximum(skin, legs)
+    canvas.lay(agnostic.skin, away * skin)
+    if keeps_lower and agnostic.lower is not None:
+        canvas.lay(agnostic.lower, away * np.maximum(trunk, legs) * below * (1 - arms))
+
+
+def bare_arms(
+    photo: U8, person: Person, body: Body, agnostic: Agnostic, gone: U8, cloths: Sequence[Cloth]
+) -> tuple[F32, F32]:
+    """The arms as they will be in front of the torso: mask 0..1 and colours; sleeves are laid over them later.
+
+    Where a new sleeve will cover the arm anyway, and at the shoulder, which belongs to the torso, there is no arm.
+    """
+    seen = person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM).astype(np.float32)
+    seen = cv2.GaussianBlur(seen, (0, 0), 0.8)
+    made = agnostic.arms.astype(np.float32) / 255 * (gone.astype(np.float32) / 255)
+    colour = photo.astype(np.float32)
+    made_only = made * (1 - seen)
+    colour += made_only[..., None] * (agnostic.skin - colour)
+    arms = np.maximum(seen, made)
+    for side in SIDES:
+        reach = max((c.placement.cuffs[side] for c in cloths), default=0.0)
+        start = max(0.92 * reach, 0.20 * body.unit)
+        root = limb_mask(body.arms[side], arms.shape, grow=1.7, end=start)
+        beyond = limb_mask(body.arms[side], arms.shape, grow=1.7, start=start)
+        arms = arms * np.where((root > 0) & (beyond == 0), 0, 1)
+    return cast(F32, cv2.GaussianBlur(arms.astype(np.float32), (0, 0), 0.8)), colour
+
+
+def in_front(person: Person, body: Body, cloths: Sequence[Cloth], *, tuck: bool) -> F32:
+    """`(H, W) float32` 0..1: the photo's pixels that stay on top."""
+    kinds = {cloth.garment.category for cloth in cloths}
+    front = person.is_part(*IN_FRONT)
+    if kinds <= LOWER:
+        front = front | person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM)
+        if not tuck:
+            level = _levels(body, front.shape)
+            front |= person.is_part(Part.TOP, Part.OUTERWEAR)
+            front |= person.is_part(Part.DRESS) & (level < body.torso + 0.10 * body.unit)
+        else:
+            front |= person.is_part(Part.OUTERWEAR)
+    elif tuck and not kinds & (LOWER | {"dress"}):
+        front = front | person.is_part(*LOWER_CLOTHES)
+    return cast(F32, cv2.GaussianBlur(front.astype(np.float32), (0, 0), 0.8))
+
+
+def _cut(cloth: Cloth, order: Sequence[Cloth], level: F32, body: Body, tuck: bool) -> F32 | None:
+    """For a tucked top: 1 above the waistband, 0 below."""
+    if cloth.is_lower or not tuck or cloth.garment.category != "top":
+        return None
+    waists = [c.placement.waist_level for c in order if c.is_lower]
+    waist = (waists[0] + 0.06 * body.unit) if waists else body.torso - 0.50 * body.unit
+    return np.clip((waist - level) / (0.01 * body.unit) + 0.5, 0, 1).astype(np.float32)
+
+
+def _hem_shadow(covered: F32, gone: U8, front: F32, body: Body) -> F32:
+    """The garment's own shadow on skin and on what is worn below it."""
+    gain = light.cast_shadow(covered, 0.055 * body.unit, 0.38, drop=0.5)
+    near = cv2.GaussianBlur(np.maximum(covered, gone.astype(np.float32) / 255), (0, 0), max(1.0, 0.03 * body.unit))
+    return cast(F32, (1 - (1 - gain) * np.clip(near * 2, 0, 1) * (1 - front)).astype(np.float32))
+
+
+def _lay_piece(
+    canvas: Canvas,
+    cloth: Cloth,
+    name: str,
+    body: Body,
+    old_light: F32,
+    shadows: F32,
+    tilt: float,
+    shading: float,
+    cut: F32 | None,
+) -> None:
+    piece = cloth.pieces[name]
+    x0, y0, x1, y1 = piece.box
+    if name in ("torso", "skirt"):
+        gain = light.form(body, old_light.shape, piece.box)
+    else:
+        limb = (body.arms if name.endswith("sleeve") else body.legs)["left" if name.startswith("left") else "right"]
+        gain = light.tube(piece.alpha, 1.25 * float(limb.radius(limb.joint * 0.6)))
+    toward = ((np.arange(x0, x1) - body.neck[0]) * np.sign(body.left[0]) / body.unit).clip(-0.8, 0.8)
+    slope = np.exp(0.5 * tilt * toward).astype(np.float32)[None]
+    gain = (gain * slope * np.exp(old_light[y0:y1, x0:x1])) ** shading
+    gain = gain * shadows[y0:y1, x0:x1]
+    alpha = piece.alpha if cut is None else piece.alpha * cut[y0:y1, x0:x1]
+    canvas.lay(np.clip(piece.colour * gain[..., None], 0, 255), alpha, piece.box)
