@@ -171,24 +171,32 @@ class _Raw:
 
 def crop(image: Picture, roi: Roi, pixels: int) -> Picture:
     """`(pixels, pixels, 3) uint8`: the square of the photo, upright; outside the photo its border goes on."""
+    image, roi = _window(image, roi)
     shrink = max(1, int(roi.side / pixels))
     if shrink > 1:  # bilinear sampling alone would skip pixels
         height, width = image.shape[:2]
         image = cv2.resize(image, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
-        roi = _scaled(roi, image.shape[1] / width, image.shape[0] / height)
+        sx, sy = image.shape[1] / width, image.shape[0] / height
+        roi = Roi((roi.x + 0.5) * sx - 0.5, (roi.y + 0.5) * sy - 0.5, roi.side * (sx + sy) / 2, roi.angle)
     flags, border = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
     drawn = cv2.warpAffine(image, roi.to_photo(pixels), (pixels, pixels), flags=flags, borderMode=border)
     return np.asarray(drawn, np.uint8)
+
+
+def _window(image: Picture, roi: Roi) -> tuple[Picture, Roi]:
+    """The part of the photo that the square touches, so that the cost does not depend on the rest."""
+    reach = roi.side * (abs(np.cos(roi.angle)) + abs(np.sin(roi.angle))) / 2 + 2
+    height, width = image.shape[:2]
+    x0, y0 = (int(np.clip(centre - reach, 0, size - 1)) for centre, size in ((roi.x, width), (roi.y, height)))
+    x1, y1 = (int(np.clip(centre + reach, 1, size)) for centre, size in ((roi.x, width), (roi.y, height)))
+    part = image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)]
+    return part, Roi(roi.x - x0, roi.y - y0, roi.side, roi.angle)
 
 
 def uncrop(mask: Floats, roi: Roi, size: tuple[int, ...]) -> Mask:
     """`(H, W) uint8`: a mask `0..1` of the square, laid back into a photo of this size."""
     drawn = np.round(mask * 255).astype(np.uint8)
     return np.asarray(cv2.warpAffine(drawn, roi.to_photo(mask.shape[0]), (size[1], size[0])), np.uint8)
-
-
-def _scaled(roi: Roi, sx: float, sy: float) -> Roi:
-    return Roi((roi.x + 0.5) * sx - 0.5, (roi.y + 0.5) * sy - 0.5, roi.side * (sx + sy) / 2, roi.angle)
 
 
 def _sigmoid(values: Floats) -> Floats:

@@ -22,26 +22,33 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 
-SIDE = 256
-GUIDE_SIDE = 384  # longest side on which the filter's coefficients are found
-RADIUS = 4  # pixels of that grid
+SIDE = 256  # of selfie segmentation's input
+GRID = 448  # longest side of the grid on which masks are joined and the filter's coefficients are found
+RADIUS = 5  # of the filter, in pixels of that grid
 EPSILON = 1e-3
 MIN_ISLAND = 0.005  # of the largest connected piece
-# What only one network half believes in would be a haze around the person.
-_LEVELS = np.clip((np.arange(256) - 56) * (255 / 143), 0, 255).round().astype(np.uint8)
+ROWS = 128  # worked on at a time at full resolution, so that memory stays small
+# What only one of the networks half believes in would be a haze around the person.
+_LEVELS = np.clip((np.arange(256) - 56) / 143, 0, 1).astype(np.float32)
 
 
 def find_silhouette(image: Picture, pose: Pose) -> Mask:
     """`(H, W) uint8`: the soft mask of the person, 255 = inside.
 
+    All but the last step is done on a small grid over the person's box; the last is linear in its pixels.
+
     Args:
         image: `(H, W, 3) uint8` sRGB.
         pose: of that person in that picture.
     """
-    x0, y0, x1, y1 = box = _grown(person_box(pose.mask, pose), pose.mask.shape)
-    coarse = _without_islands(_fused(image, pose, box))
-    silhouette = np.zeros_like(coarse)
-    silhouette[y0:y1, x0:x1] = carry_to_edges(image[y0:y1, x0:x1], coarse[y0:y1, x0:x1])
+    x0, y0, x1, y1 = _grown(person_box(pose.mask, pose), pose.mask.shape)
+    window = image[y0:y1, x0:x1]
+    scale = min(1.0, GRID / max(window.shape[:2]))
+    size = max(1, round((x1 - x0) * scale)), max(1, round((y1 - y0) * scale))
+    seen = cv2.resize(pose.mask[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA)
+    coarse = _without_islands(_fused(window, np.asarray(seen, np.uint8)))
+    silhouette = np.zeros_like(pose.mask)
+    silhouette[y0:y1, x0:x1] = carry_to_edges(window, coarse)
     return silhouette
 
 
@@ -57,33 +64,37 @@ def person_box(mask: Mask, pose: Pose) -> Box:
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def carry_to_edges(image: Picture, coarse: Mask) -> Mask:
-    """A coarse mask with its edge moved onto the picture's edges; what is surely inside or outside stays so.
+def carry_to_edges(image: Picture, coarse: Floats) -> Mask:
+    """`(H, W) uint8`: a coarse mask with its edge moved onto the picture's edges; what is sure stays.
 
     Args:
         image: `(H, W, 3) uint8`, the guide.
-        coarse: `(H, W) uint8`.
+        coarse: `(h, w) float32`, 0..1, over the same view on a smaller grid.
     """
-    height, width = coarse.shape
-    scale = min(1.0, GUIDE_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = coarse.shape[1], coarse.shape[0]
     guide = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
-    small = cv2.resize(coarse, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
-    slope, offset = _guided_coefficients(guide, small)
-    unsure = np.clip((0.5 - np.abs(cv2.GaussianBlur(small, (0, 0), RADIUS / 3) - 0.5)) * 12, 0, 1)
+    slope, offset = _guided_coefficients(guide, coarse)
+    unsure = np.clip((0.5 - np.abs(cv2.GaussianBlur(coarse, (0, 0), RADIUS / 3) - 0.5)) * 12, 0, 1)
     # With the sure places folded into the coefficients, one linear step at full resolution is all that is left.
-    slope *= (unsure / np.float32(255))[..., None]
-    offset = offset * unsure + (small > 0.5) * (1 - unsure)
-    return _applied(image, slope.astype(np.float32), offset.astype(np.float32))
+    slope *= unsure[..., None]
+    offset = offset * unsure + (coarse > 0.5) * (1 - unsure)
+    return _applied(image, cv2.merge([*cv2.split(slope), offset * 255]).astype(np.float32))
 
 
-def _fused(image: Picture, pose: Pose, box: Box) -> Mask:
-    """The mean of both networks; selfie segmentation counts only near what the pose network calls this person."""
-    reach = max(3, round(pose.roi.side / SIDE * 3)) | 1
-    near = cv2.dilate((pose.mask > 76).astype(np.uint8) * 255, np.ones((reach, reach), np.uint8))
-    near = cv2.blur(near, (reach, reach))
-    selfie = cv2.multiply(_selfie(image, box), near, scale=1 / 255)
-    return np.asarray(_LEVELS[cv2.addWeighted(pose.mask, 0.5, selfie, 0.5, 0)], np.uint8)
+def _fused(window: Picture, seen: Mask) -> Floats:
+    """`(h, w) float32`: the mean of both networks; selfie segmentation counts only near what the pose network saw."""
+    reach = max(3, round(max(seen.shape) / 80)) | 1
+    near = cv2.blur(cv2.dilate((seen > 76).astype(np.uint8) * 255, np.ones((reach, reach), np.uint8)), (reach, reach))
+    selfie = cv2.multiply(_selfie(window, seen.shape), near, scale=1 / 255)
+    return np.asarray(_LEVELS[cv2.addWeighted(seen, 0.5, selfie, 0.5, 0)], np.float32)
+
+
+def _selfie(window: Picture, size: tuple[int, ...]) -> Mask:
+    """`(h, w) uint8`: selfie segmentation of the window, stretched to the network's square so that it sees more."""
+    square = cv2.resize(window, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    (inside,) = network("selfie_segmentation")(square.astype(np.float32) / np.float32(255))
+    drawn = np.round(np.clip(inside[..., 0], 0, 1) * 255).astype(np.uint8)
+    return np.asarray(cv2.resize(drawn, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _grown(box: Box, size: tuple[int, ...]) -> Box:
@@ -92,30 +103,12 @@ def _grown(box: Box, size: tuple[int, ...]) -> Box:
     return max(0, x0 - dx), max(0, y0 - dy), min(size[1], x1 + dx), min(size[0], y1 + dy)
 
 
-def _selfie(image: Picture, box: Box) -> Mask:
-    """`(H, W) uint8`: selfie segmentation of the box, stretched to the network's square so that it sees more detail."""
-    x0, y0, x1, y1 = box
-    crop = cv2.resize(image[y0:y1, x0:x1], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    (inside,) = network("selfie_segmentation")(crop.astype(np.float32) / np.float32(255))
-    drawn = np.round(np.clip(inside[..., 0], 0, 1) * 255).astype(np.uint8)
-    whole = np.zeros(image.shape[:2], np.uint8)
-    whole[y0:y1, x0:x1] = cv2.resize(drawn, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
-    return whole
-
-
-def _without_islands(mask: Mask) -> Mask:
+def _without_islands(mask: Floats) -> Floats:
     """The mask without small pieces that hang together with nothing."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 25).astype(np.uint8), connectivity=8)
-    if count <= 2:
-        return mask
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    small = np.flatnonzero(areas < MIN_ISLAND * areas.max()) + 1
-    kept = mask.copy()
-    for label in small:
-        x, y, w, h = stats[label, :4]
-        window = np.s_[y : y + h, x : x + w]
-        kept[window][labels[window] == label] = 0
-    return kept
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0.1).astype(np.uint8), connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    kept = areas >= MIN_ISLAND * areas[1:].max(initial=0)
+    return np.asarray(mask * kept[labels], np.float32) if count > 2 else mask
 
 
 def _guided_coefficients(guide: Floats, mask: Floats) -> tuple[Floats, Floats]:
@@ -144,14 +137,18 @@ def _mean(values: Floats) -> Floats:
     return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def _applied(image: Picture, slope: Floats, offset: Floats) -> Mask:
-    """slope · colour + offset at the picture's resolution, in bands of rows so that memory stays small."""
+def _applied(image: Picture, coefficients: Floats) -> Mask:
+    """Slope · colour + offset at the picture's resolution; `(h, w, 4)` coefficients, the offset last and in 0..255."""
     height, width = image.shape[:2]
+    sx, sy = coefficients.shape[1] / width, coefficients.shape[0] / height
     mask = np.empty((height, width), np.uint8)
-    whole = cv2.resize(cv2.merge([*cv2.split(slope), offset]), (width, height), interpolation=cv2.INTER_LINEAR)
-    for top in range(0, height, 256):
-        rows = np.s_[top : top + 256]
-        colours = cv2.merge([*cv2.split(image[rows].astype(np.float32)), np.ones(image[rows].shape[:2], np.float32)])
-        value = cv2.transform(cv2.multiply(colours, whole[rows]), np.full((1, 4), 255, np.float32))
-        mask[rows] = np.clip(np.round(value), 0, 255)
+    for top in range(0, height, ROWS):
+        band = image[top : top + ROWS]
+        place = np.array([[sx, 0, sx / 2 - 0.5], [0, sy, (top + 0.5) * sy - 0.5]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        size = (width, band.shape[0])
+        local = cv2.warpAffine(coefficients, place, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        colours = cv2.merge([*cv2.split(band), np.ones(band.shape[:2], np.uint8)])
+        value = cv2.transform(cv2.multiply(colours, local, dtype=cv2.CV_32F), np.ones((1, 4), np.float32))
+        mask[top : top + ROWS] = np.clip(np.round(value), 0, 255)
     return mask
