@@ -88,7 +88,8 @@ class EngineCommand(click.Command):
         own = [param for param in self.get_params(ctx) if param not in theirs]
         engine_title = f"Options of the engine {ctx.meta.get(_CHOSEN, DEFAULT_ENGINE)}"
         for title, params in (("Options", own), (engine_title, theirs)):
-            rows = [row for param in params if (row := param.get_help_record(ctx)) is not None]
+            flags = (param for param in params if isinstance(param, click.Option))
+            rows = [row for param in flags if (row := param.get_help_record(ctx)) is not None]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
