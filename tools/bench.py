@@ -1,7 +1,7 @@
 """Measure speed and memory on the sample pictures; a table on standard output and out/bench.json.
 
-Every figure is the median of several runs. Seconds depend on the machine, so each is also given as a multiple of a fixed
-NumPy and OpenCV workload that was measured in the same run: compare those between machines and between commits.
+Every figure is the median of several runs. Seconds depend on the machine, so each is also given as a multiple of a
+fixed NumPy and OpenCV workload that was measured in the same run: compare those between machines and commits.
 """
 
 from __future__ import annotations
