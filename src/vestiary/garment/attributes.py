@@ -1,23 +1,64 @@
-"""What a garment looks like in words and swatches: main colours, sleeve length, neckline."""
+"""What a garment is in words and swatches: category, sleeve length, neckline, main colours."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 
-from vestiary.types import UPPER, Category, Landmark, Sleeve
+from vestiary.types import NECKLINES, SLEEVES, UPPER, Category, Landmark, Neckline, Sleeve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vestiary.types import Mask, Picture, Points
 
+    Floats = NDArray[np.floating[Any]]
+
+# Sleeve from shoulder to outer cuff in shoulder widths: mean and deviation of each length.
+SLEEVE_RATIO: dict[Sleeve, tuple[float, float]] = {"short": (0.45, 0.17), "half": (0.85, 0.17), "long": (1.35, 0.25)}
+
+
+def best_category(scores: Mapping[str, float]) -> Category:
+    """The most probable category."""
+    return cast(Category, max(scores, key=lambda name: scores[name]))
+
+
+def sleeve_length(scores: Mapping[str, float], landmarks: Points, category: Category) -> Sleeve:
+    """Sleeve length: the network's scores times how well each length agrees with where the cuffs are."""
+    if category not in UPPER:
+        return "none"
+    ratio = sleeve_ratio(landmarks)
+    chance = {name: scores[name] for name in SLEEVES}
+    if ratio > 0:
+        for name, (mean, deviation) in SLEEVE_RATIO.items():
+            chance[name] *= 0.05 + float(np.exp(-0.5 * ((ratio - mean) / deviation) ** 2))
+        chance["none"] *= 0.3
+    return max(SLEEVES, key=lambda name: chance[name])
+
+
+def sleeve_ratio(landmarks: Points, sure: float = 0.4) -> float:
+    """The mean length of the sleeves from shoulder to outer cuff, by the distance of the shoulders; 0 without cuffs."""
+    left, right = landmarks[Landmark.SHOULDER_LEFT], landmarks[Landmark.SHOULDER_RIGHT]
+    width = float(np.hypot(*(left - right)[:2]))
+    pairs = ((Landmark.CUFF_OUTER_LEFT, left), (Landmark.CUFF_OUTER_RIGHT, right))
+    lengths = [float(np.hypot(*(landmarks[cuff] - end)[:2])) for cuff, end in pairs if landmarks[cuff, 2] > sure]
+    return sum(lengths) / len(lengths) / width if lengths and width > 1 else 0.0
+
+
+def neckline(scores: Mapping[str, float], category: Category) -> Neckline:
+    """The most probable neckline; "none" for what is worn below the waist."""
+    if category not in UPPER:
+        return "none"
+    return max((name for name in NECKLINES if name != "none"), key=lambda name: scores[name])
+
 
 def main_colours(image: Picture, alpha: Mask, *, most: int = 5) -> tuple[tuple[tuple[int, int, int], float], ...]:
     """The main colours with their shares, largest first: k-means in Lab over the sure alpha, near ones merged."""
-    pixels = image[alpha > 240]
+    step = max(1, round(max(alpha.shape) / 512))
+    pixels = image[::step, ::step][alpha[::step, ::step] > 240]
     if len(pixels) < most:
         return ()
     pixels = pixels[:: max(1, len(pixels) // 4000)]
@@ -27,20 +68,15 @@ def main_colours(image: Picture, alpha: Mask, *, most: int = 5) -> tuple[tuple[t
     _, labels, centres = cv2.kmeans(lab, most, None, rule, 1, cv2.KMEANS_PP_CENTERS)
     shares = np.bincount(labels.ravel(), minlength=most) / len(labels)
     merged = _merge(centres, shares)
-    rgb = cv2.cvtColor(np.array([[c for c, _ in merged]], np.float32), cv2.COLOR_LAB2RGB)[0]
-    named = [
-        (tuple(int(v) for v in np.rint(np.clip(c, 0, 1) * 255)), share)
-        for c, (_, share) in zip(rgb, merged, strict=True)
-    ]
-    return tuple(((r, g, b), round(share, 3)) for (r, g, b), share in named)
+    rgb = cv2.cvtColor(np.array([[colour for colour, _ in merged]], np.float32), cv2.COLOR_LAB2RGB)[0]
+    bytes_ = np.rint(np.clip(rgb, 0, 1) * 255).astype(int).tolist()
+    return tuple(((r, g, b), round(share, 3)) for (r, g, b), (_, share) in zip(bytes_, merged, strict=True))
 
 
-def _merge(
-    centres: NDArray[np.float32], shares: NDArray[np.float64], near: float = 14
-) -> list[tuple[NDArray[np.float32], float]]:
-    """Colours less than `near` apart (CIE76) become one; those under 3 % are dropped."""
-    groups: list[tuple[NDArray[np.float32], float]] = []
-    for k in np.argsort(-shares):
+def _merge(centres: Floats, shares: Floats, near: float = 14) -> list[tuple[Floats, float]]:
+    """Colours less than `near` apart (CIE76, lightness counting less) become one; those under 3 % are dropped."""
+    groups: list[tuple[Floats, float]] = []
+    for k in np.argsort(-shares, kind="stable"):
         centre, share = centres[k], float(shares[k])
         for i, (other, weight) in enumerate(groups):
             if np.linalg.norm((other - centre) * (0.7, 1, 1)) < near:
@@ -48,26 +84,4 @@ def _merge(
                 break
         else:
             groups.append((centre, share))
-    kept = [group for group in groups if group[1] >= 0.03]
-    return sorted(kept, key=lambda group: -group[1])
-
-
-def sleeve_length(landmarks: Points, category: Category) -> Sleeve:
-    """Sleeve length from where the cuffs are, measured in shoulder widths along the sleeve."""
-    if category not in UPPER:
-        return "none"
-    ratio = sleeve_ratio(landmarks)
-    if ratio < 0.12:
-        return "none"
-    return "short" if ratio < 0.75 else "half" if ratio < 1.05 else "long"
-
-
-def sleeve_ratio(landmarks: Points) -> float:
-    """The mean length of the sleeves from shoulder to outer cuff, by the distance of the shoulders; 0 without cuffs."""
-    lengths = []
-    for side in ("LEFT", "RIGHT"):
-        cuff, shoulder = landmarks[Landmark[f"CUFF_OUTER_{side}"]], landmarks[Landmark[f"SHOULDER_{side}"]]
-        if cuff[2] > 0:
-            lengths.append(float(np.hypot(*(cuff - shoulder)[:2])))
-    width = float(np.hypot(*(landmarks[Landmark.SHOULDER_LEFT] - landmarks[Landmark.SHOULDER_RIGHT])[:2]))
-    return sum(lengths) / len(lengths) / max(width, 1e-6) if lengths else 0.0
+    return sorted((group for group in groups if group[1] >= 0.03), key=lambda group: -group[1])

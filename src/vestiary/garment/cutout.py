@@ -1,8 +1,8 @@
-"""Where the garment is: a mask at a working size, from a prior, the ground's colour, and colour models of both."""
+"""Where the garment is: the network's mask, corrected by what the photo's colours say near its border."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -14,97 +14,117 @@ if TYPE_CHECKING:
 
     from vestiary.types import Mask, Picture
 
-    Plane = NDArray[np.float32]
+    Floats = NDArray[np.floating[Any]]
 
 WORK = 320  # long side in pixels at which masks are found
+PLAIN = 0.9  # share of the ground that must fit its smooth model for the ground's colour alone to decide
 
 
-def ground_distance(image: Picture, ground: NDArray[np.bool_]) -> Plane:
+def cut_out(picture: Picture, prior: Mask, box: tuple[int, int, int, int]) -> Mask:
+    """`(h, w) uint8` mask of the garment, the size of the picture.
+
+    Args:
+        picture: `(h, w, 3) uint8`.
+        prior: `(h, w) uint8` soft mask from the network.
+        box: x0, y0, x1, y1 of the garment with a margin; outside it there is only ground.
+    """
+    x0, y0, x1, y1 = box
+    small = reduce(np.ascontiguousarray(picture[y0:y1, x0:x1]), WORK)
+    belief = cv2.resize(prior[y0:y1, x0:x1], (small.shape[1], small.shape[0]), interpolation=cv2.INTER_AREA)
+    masks = [by_colour(small, belief)]
+    on_plain, plain = by_ground(small, belief)
+    if plain >= PLAIN:
+        masks.append(on_plain)
+    best = max(masks, key=lambda mask: quality(small, mask, belief))
+    result = np.zeros(prior.shape, np.uint8)
+    result[y0:y1, x0:x1] = cv2.resize(best, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
+    return result
+
+
+def by_colour(picture: Picture, belief: Mask, *, rounds: int = 2) -> Mask:
+    """GrabCut (Rother et al. 2004) that starts from the network's belief and may change what that is unsure of."""
+    labels = np.select(
+        [belief > 242, belief > 127, belief > 12], [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD], cv2.GC_BGD
+    )
+    labels = labels.astype(np.uint8)
+    if not (labels & 1).any() or (labels & 1).all():
+        return np.where(belief > 127, 255, 0).astype(np.uint8)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(picture[..., ::-1].copy(), labels, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
+    return tidy(((labels & 1) * 255).astype(np.uint8))
+
+
+def by_ground(picture: Picture, belief: Mask) -> tuple[Mask, float]:
+    """A mask of what differs from the ground's colour, and how plain the ground is: 0 (not at all) to 1."""
+    ground = cv2.dilate(belief, ellipse(3)) < 26
+    if ground.sum() < 200:
+        return np.where(belief > 127, 255, 0).astype(np.uint8), 0.0
+    distance = ground_distance(picture, ground)
+    plain = float((distance[ground] < 4).mean())
+    mask = (cv2.GaussianBlur(distance, (0, 0), 1) > 6) & (belief > 5)
+    return tidy(mask.astype(np.uint8) * 255), plain
+
+
+def ground_distance(picture: Picture, ground: NDArray[np.bool_]) -> NDArray[np.float32]:
     """`(h, w) float32`: how many deviations each pixel's Lab colour is from a plain ground, lit unevenly.
 
-    The ground's lightness and colour are quadratic surfaces fitted to the pixels marked `ground`, twice: the second time
-    without those that the first fit finds odd. Darker and less different in colour counts less, as a shadow does.
+    The ground's lightness and colour are quadratic surfaces fitted to the pixels marked `ground`, again without those
+    that the fit finds odd. Darker without being of another colour counts half, as a shadow is.
     """
-    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
     height, width = lab.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     basis = np.stack((np.ones_like(x), x, y, x * x, x * y, y * y), -1)
-    keep = ground.copy()
+    keep = ground
     for _ in range(3):
-        surface = basis @ np.linalg.lstsq(basis[keep], lab[keep], rcond=None)[0]
-        off = lab - surface
-        spread = np.maximum(1.48 * np.median(np.abs(off[keep]), axis=0), (2.0, 1.0, 1.0))
-        keep = ground & (np.abs(off) < 3 * spread).all(-1)
-        if keep.sum() < 50:
-            keep = ground.copy()
+        rows = np.flatnonzero(keep)[:: max(1, int(keep.sum()) // 3000)]
+        terms, colours = basis.reshape(-1, 6)[rows], lab.reshape(-1, 3)[rows]
+        off = lab - basis @ np.linalg.lstsq(terms, colours, rcond=None)[0]
+        spread = np.maximum(1.48 * np.median(np.abs(off.reshape(-1, 3)[rows]), axis=0), (2.0, 1.0, 1.0))
+        fits = ground & (np.abs(off) < 3 * spread).all(-1)
+        keep = fits if fits.sum() > 100 else ground
     light, colour = off[..., 0], np.hypot(off[..., 1] / spread[1], off[..., 2] / spread[2])
     light = np.where(light < 0, 0.5 * light, light) / spread[0]
-    return np.hypot(light, colour).astype(np.float32)
+    return np.asarray(np.hypot(light, colour), np.float32)
 
 
-def border(shape: tuple[int, ...], share: float = 0.03) -> NDArray[np.bool_]:
-    """`(h, w) bool`: a frame of that share of the longer side."""
-    depth = max(2, round(share * max(shape[:2])))
-    frame = np.ones(shape[:2], bool)
-    frame[depth:-depth, depth:-depth] = False
-    return frame
+def quality(picture: Picture, mask: Mask, belief: Mask) -> float:
+    """How good a mask is: the contrast of colours across its border, and its agreement with the network."""
+    inside = mask > 127
+    if not inside.any():
+        return -1.0
+    lab = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2LAB), (0, 0), 1).astype(np.float32)
+    along_x, along_y = cv2.Sobel(lab, cv2.CV_32F, 1, 0), cv2.Sobel(lab, cv2.CV_32F, 0, 1)
+    edge = np.sqrt((along_x**2 + along_y**2).sum(-1))
+    border = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, ellipse(1)) > 0
+    contrast = float(np.clip(edge[border] / 60, 0, 1).mean()) if border.any() else 0.0
+    return contrast + 2 * overlap(inside, belief > 127)
 
 
-def cut_by_ground(image: Picture) -> tuple[Mask, float]:
-    """A mask from the colour of the border, and how plain the ground is: 0 (not at all) to 1."""
-    frame = border(image.shape)
-    distance = ground_distance(image, frame)
-    plain = float((distance[frame] < 4).mean())
-    mask = (cv2.GaussianBlur(distance, (0, 0), 1) > 6).astype(np.uint8) * 255
-    return keep_main(mask), plain
+def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """Intersection over union."""
+    return float((first & second).sum() / max(1, (first | second).sum()))
 
 
-def cut_by_colour(image: Picture, prior: Mask, *, rounds: int = 2) -> Mask:
-    """A mask from GrabCut (Rother et al. 2004) that starts from a prior: 0 and 255 are certain, between is not."""
-    labels = np.select([prior > 250, prior > 127, prior > 5], [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD], cv2.GC_BGD)
-    labels = labels.astype(np.uint8)
-    cv2.setRNGSeed(0)
-    cv2.grabCut(
-        image[..., ::-1].copy(), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK
-    )
-    return ((labels & 1) * 255).astype(np.uint8)
-
-
-def keep_main(mask: Mask) -> Mask:
-    """The mask's largest piece, pieces near it that are not tiny, without pinholes."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.morphologyEx(mask, cv2.MORPH_OPEN, ellipse(1)))
+def tidy(mask: Mask) -> Mask:
+    """The mask's largest piece and sizeable pieces close to it, without pinholes."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count < 2:
         return np.zeros_like(mask)
     area = stats[1:, cv2.CC_STAT_AREA]
     main = 1 + int(area.argmax())
-    near = cv2.dilate((labels == main).astype(np.uint8), ellipse(4))
-    kept = [k for k in range(1, count) if k == main or (area[k - 1] > 0.02 * area.max() and near[labels == k].any())]
-    result = np.isin(labels, kept)
-    return _fill_pinholes(result.astype(np.uint8) * 255)
+    near = cv2.dilate((labels == main).astype(np.uint8), ellipse(4)) > 0
+    kept = [k for k in range(1, count) if k == main or (area[k - 1] > 0.01 * area.max() and near[labels == k].any())]
+    table = np.zeros(count, np.uint8)
+    table[kept] = 255
+    return fill_pinholes(table[labels])
 
 
-def _fill_pinholes(mask: Mask, share: float = 0.004) -> Mask:
+def fill_pinholes(mask: Mask, share: float = 0.002) -> Mask:
+    """The mask with holes smaller than this share of it filled; larger ones may be real, between straps and arms."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(255 - mask, connectivity=4)
-    small = [k for k in range(1, count) if stats[k, cv2.CC_STAT_AREA] < share * max(1, (mask > 0).sum())]
-    result = mask.copy()
-    result[np.isin(labels, small)] = 255
-    return result
-
-
-def cut_out(image: Picture) -> Mask:
-    """`(h, w) uint8` mask of the garment at the working size."""
-    small = reduce(image, WORK)
-    by_ground, plain = cut_by_ground(small)
-    share = float((by_ground > 0).mean())
-    if plain > 0.9 and 0.03 < share < 0.9:
-        return by_ground
-    height, width = small.shape[:2]
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    middle = np.hypot(x, y) < 0.45
-    ground = (by_ground == 0) if 0.1 < share < 0.8 else np.zeros(by_ground.shape, bool)
-    prior = np.where(middle, np.where(ground, 120, 200), np.where(~ground & (np.hypot(x, y) < 0.8), 130, 60)).astype(
-        np.uint8
-    )
-    prior[np.hypot(x, y) < 0.15] = 200
-    prior[border(small.shape)] = 0
-    return keep_main(cut_by_colour(small, prior, rounds=4))
+    area = stats[:, cv2.CC_STAT_AREA]
+    table = np.zeros(count, np.uint8)
+    table[1:] = np.where(area[1:] < share * max(1, (mask > 0).sum()), 255, 0)
+    return np.asarray(np.maximum(mask, table[labels]))

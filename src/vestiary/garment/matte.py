@@ -1,8 +1,8 @@
-"""From a coarse mask to a soft alpha at the photo's own resolution, and the garment's own colours under its soft edge."""
+"""From a coarse mask to a soft alpha at the photo's own resolution, and the garment's own colours under its edge."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from vestiary.types import Mask, Picture
 
-    Plane = NDArray[np.float32]
+    Plane = NDArray[np.floating[Any]]
 
 
 def reduce(image: Picture, long_side: int) -> Picture:
@@ -22,7 +22,7 @@ def reduce(image: Picture, long_side: int) -> Picture:
     if factor >= 1:
         return image
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def soften(image: Picture, coarse: Mask, *, long_side: int = 768) -> Mask:
@@ -49,7 +49,7 @@ def guide(image: Plane, mask: Plane, radius: int, smoothness: float) -> tuple[Pl
     """The linear coefficients of a colour guided filter: slope `(h, w, 3)` and offset `(h, w)`, both averaged."""
 
     def mean(plane: Plane) -> Plane:
-        return cv2.blur(plane, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+        return np.asarray(cv2.blur(plane, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT))
 
     average, level = mean(image), mean(mask)
     covariance = mean(image * mask[..., None]) - average * level[..., None]
@@ -73,7 +73,8 @@ def guide(image: Plane, mask: Plane, radius: int, smoothness: float) -> tuple[Pl
 def _apply(image: Picture, mask: Plane, band: Mask, slope: Plane, offset: Plane, rows: int = 512) -> Mask:
     """Coefficients found at a reduced size, used at the full one, in strips so that memory stays small."""
     height, width = image.shape[:2]
-    alpha = cv2.resize((mask * 255).round().astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+    coarse = np.rint(mask * 255).astype(np.uint8)
+    alpha = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
     near = cv2.resize(band, (width, height), interpolation=cv2.INTER_NEAREST)
     maps = np.dstack((slope, offset))
     to_small = maps.shape[0] / height
@@ -84,9 +85,8 @@ def _apply(image: Picture, mask: Plane, band: Mask, slope: Plane, offset: Plane,
         where = near[top:bottom] > 0
         if not where.any():
             continue
-        grid = np.broadcast_arrays(xs, ys)
-        here = cv2.remap(maps, np.ascontiguousarray(grid[0]), np.ascontiguousarray(grid[1]), cv2.INTER_LINEAR, None,
-                         cv2.BORDER_REPLICATE)  # fmt: skip
+        columns, lines = (np.ascontiguousarray(plane) for plane in np.broadcast_arrays(xs, ys))
+        here = cv2.remap(maps, columns, lines, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
         soft = (here[..., :3] * image[top:bottom].astype(np.float32) * (1 / 255)).sum(-1) + here[..., 3]
         soft = np.clip((soft - 0.08) * (255 / 0.84), 0, 255).astype(np.uint8)
         alpha[top:bottom][where] = soft[where]
@@ -102,16 +102,15 @@ def own_colours(image: Picture, alpha: Mask, *, long_side: int = 1024) -> Pictur
     radius = max(4, round(max(small.shape[:2]) / 110))
     front = _spread(small, np.where(soft > 0.9, soft, 0.02 * soft), radius)
     behind = _spread(small, np.where(soft < 0.1, 1 - soft, 0.02 * (1 - soft)), radius)
-    edge = cv2.dilate((soft > 0.02).astype(np.uint8), ellipse(radius)) > cv2.erode(
-        (soft > 0.98).astype(np.uint8), ellipse(1)
-    )
-    return _unmix(image, alpha, front, behind, edge.astype(np.uint8))
+    wide = cv2.dilate((soft > 0.02).astype(np.uint8), ellipse(radius))
+    core = cv2.erode((soft > 0.98).astype(np.uint8), ellipse(1))
+    return _unmix(image, alpha, front, behind, wide & (1 - core))
 
 
 def _spread(image: Plane, weight: Plane, radius: int) -> Plane:
     side = (2 * radius + 1, 2 * radius + 1)
     weight = weight.astype(np.float32) + 1e-5
-    return cv2.blur(image * weight[..., None], side) / cv2.blur(weight, side)[..., None]
+    return np.asarray(cv2.blur(image * weight[..., None], side) / cv2.blur(weight, side)[..., None])
 
 
 def _unmix(image: Picture, alpha: Mask, front: Plane, behind: Plane, edge: Mask, rows: int = 512) -> Picture:
