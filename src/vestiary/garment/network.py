@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -29,6 +30,7 @@ SIDE = 256
 GREY = 127  # the letterbox's filling
 NAME = "garment.onnx"
 _lock = threading.Lock()
+_model: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +138,22 @@ def _named(names: tuple[str, ...], scores: NDArray[np.floating[Any]]) -> dict[st
     return {name: float(score) for name, score in zip(names, scores, strict=True)}
 
 
+def use_model(path: Path | None) -> None:
+    """Look through another ONNX file from now on; None for the one that is shipped."""
+    global _model
+    with _lock:
+        _model = path
+        _session.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def _session() -> Any:
     import onnxruntime
 
-    weights = files("vestiary.networks").joinpath(NAME)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 2
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    weights = _model or files("vestiary.networks").joinpath(NAME)
     try:
         return onnxruntime.InferenceSession(weights.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as problem:

@@ -42,14 +42,14 @@ class Recipe:
     out: Path
     people: Path | None = None
     minutes: float = 80.0
-    batch: int = 16
-    rate: float = 2e-3
+    batch: int = 8
+    rate: float = 1.5e-3
     frozen: int = 5
     selftrain_at: float = 0.6
     threads: int = 1
     seed: int = 0
     resume: bool = False
-    bank_size: int = 1000
+    bank_size: int = 600
 
 
 class _Samples(IterableDataset[dict[str, Any]]):
@@ -61,7 +61,7 @@ class _Samples(IterableDataset[dict[str, Any]]):
 
 
 def _polite(_: int) -> None:
-    os.nice(5)
+    os.nice(1)
 
 
 def batches(recipe: Recipe, round_: int, *, workers: int = 1) -> Iterable[dict[str, Tensor]]:

@@ -238,7 +238,8 @@ def _seams(rng: np.random.Generator, pattern: Pattern, block: Block) -> None:
                 pattern.seams.append(join((across * wx, wy), (across * hx, hy - 1)))
     if pattern.category != "dress" and rng.random() < 0.2:
         for sign in SIDES:  # pockets
-            x, y, size = wx * 0.5, wy + (hy - wy) * 0.3, rng.uniform(8, 14)
+            size = min(rng.uniform(8, 14), (hy - wy) * 0.5)
+            x, y = wx * 0.5, wy + (hy - wy) * 0.3
             corners = np.array([(0, 0), (size, 0), (size, size), (0, size), (0, 0)]) - (size / 2, 0)
             pattern.seams.append((corners + np.array([x, y])) * (sign, 1.0))
     if rng.random() < 0.12:
