@@ -103,6 +103,10 @@ _FETCHED = (
         *("selfie_segmentation", "selfie_segmentation", 249_505),
         "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
     ),
+    _from_mediapipe(
+        *("face_detection_short_range", "face_detection", 229_714),
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+    ),
 )
 
 _verified: dict[Path, str] = {}

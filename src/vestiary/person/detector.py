@@ -26,6 +26,7 @@ STRIDES = (8, 16, 32, 32, 32)
 ANCHORS_PER_CELL = 2
 MIN_SCORE = 0.5
 MIN_OVERLAP = 0.3
+MIN_TILE = 96  # pixels; in smaller ones nobody could be fitted
 ROI_SCALE = 1.25
 
 
@@ -73,6 +74,12 @@ class Detection:
         """The diameter of the circle around the whole person, in pixels."""
         return 2 * float(np.hypot(self.rim[0] - self.hips[0], self.rim[1] - self.hips[1]))
 
+    def moved(self, dx: float, dy: float) -> Detection:
+        """The same person in a picture of which this one is a part that begins at (dx, dy)."""
+        x0, y0, x1, y1 = self.face
+        face = (x0 + dx, y0 + dy, x1 + dx, y1 + dy)
+        return Detection(self.score, face, (self.hips[0] + dx, self.hips[1] + dy), (self.rim[0] + dx, self.rim[1] + dy))
+
     @property
     def roi(self) -> Roi:
         """The square that the landmark network looks at."""
@@ -94,6 +101,34 @@ def detect(image: Picture, *, min_score: float = MIN_SCORE) -> list[Detection]:
     merged = _merge(_decode(regressors[keep], _anchors()[keep]), scores[keep])
     found = [_detection(values, score, scale, shift) for values, score in merged]
     return sorted(found, key=lambda person: -person.size)
+
+
+def detect_small(image: Picture, *, min_score: float = MIN_SCORE) -> list[Detection]:
+    """The people that are too small to be seen in the whole picture, largest first; it looks at parts of it."""
+    found: list[Detection] = []
+    for x, y, side in _tiles(image.shape[1], image.shape[0]):
+        for person in detect(image[y : y + side, x : x + side], min_score=min_score):
+            if not any(_same(person.moved(x, y), other) for other in found):
+                found.append(person.moved(x, y))
+    return sorted(found, key=lambda person: -person.size)
+
+
+def _tiles(width: int, height: int) -> list[tuple[int, int, int]]:
+    """x, y and side of overlapping squares: as large as fit into the picture, then half of that."""
+    tiles = []
+    for side in (min(width, height), min(width, height) // 2):
+        if side >= MIN_TILE:
+            steps = [max(1, -(-2 * (size - side) // side)) + 1 for size in (width, height)]
+            xs, ys = (
+                np.unique(np.linspace(0, size - side, n).astype(int))
+                for size, n in zip((width, height), steps, strict=True)
+            )
+            tiles += [(int(x), int(y), side) for y in ys for x in xs]
+    return [tile for tile in tiles if tile[2] < max(width, height)]
+
+
+def _same(one: Detection, other: Detection) -> bool:
+    return bool(np.hypot(one.hips[0] - other.hips[0], one.hips[1] - other.hips[1]) < 0.25 * max(one.size, other.size))
 
 
 def _letterbox(image: Picture) -> tuple[Floats, float, tuple[float, float]]:
