@@ -31,9 +31,16 @@ MUCH_SMALLER = 0.4  # of the largest person's size: passers-by, not worth a word
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The person that was asked for, and how many people of a comparable size are in the photo."""
+    """The person that was asked for.
+
+    Attributes:
+        pose: of that person.
+        face: 0..1, how surely a face is seen where the pose has the head.
+        count: people of a comparable size in the photo.
+    """
 
     pose: Pose
+    face: float
     count: int
 
 
@@ -59,8 +66,8 @@ def find_person(image: Picture, number: int = 1) -> Found:
     if len(people) < number:
         there = "is only one person" if len(people) == 1 else f"are only {len(people)} people"
         raise PersonError(f"there {there} in this photo, so no person {number}.", hint=f"Choose 1 to {len(people)}.")
-    size = people[0].roi.side
-    return Found(people[number - 1], sum(pose.roi.side > MUCH_SMALLER * size for pose in people))
+    pose, face = people[number - 1]
+    return Found(pose, face, sum(other.roi.side > MUCH_SMALLER * people[0][0].roi.side for other, _ in people))
 
 
 def face_score(image: Picture, pose: Pose) -> float:
@@ -73,8 +80,10 @@ def face_score(image: Picture, pose: Pose) -> float:
     return float(1 / (1 + np.exp(-float(np.clip(logits.max(), -60, 60)))))
 
 
-def _confirmed(image: Picture, detections: list[Detection], number: int, *, small: bool = False) -> Iterator[Pose]:
-    """The poses of those detections that are people; looks only as far as it must to find and count them.
+def _confirmed(
+    image: Picture, detections: list[Detection], number: int, *, small: bool = False
+) -> Iterator[tuple[Pose, float]]:
+    """Pose and face score of those detections that are people; looks only as far as it must to find and count them.
 
     Small ones are found in many parts of the picture, so more of them are false, and more is asked of each.
     """
@@ -84,9 +93,11 @@ def _confirmed(image: Picture, detections: list[Detection], number: int, *, smal
         if found >= number and detection.size < MUCH_SMALLER * largest:
             return
         pose = estimate_pose(image, detection)
+        if pose.score < MIN_POSE:
+            continue
+        face = face_score(image, pose)
         sure = detection.score >= SURE_DETECTION and pose.score >= 0.5 and not small
-        need = MIN_FACE_SMALL if small else MIN_FACE
-        if sure or (pose.score >= MIN_POSE and face_score(image, pose) >= need):
+        if sure or face >= (MIN_FACE_SMALL if small else MIN_FACE):
             largest = max(largest, detection.size)
             found += 1
-            yield pose
+            yield pose, face
