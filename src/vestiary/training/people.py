@@ -81,7 +81,7 @@ def to_classes(labels: Bytes, names: Sequence[str], pose: NDArray[np.float32]) -
         rows = np.arange(len(labels))
         if suit[rows > knee].sum() > 0.1 * suit.sum():
             classes[suit & (rows > hip + 0.3 * (knee - hip))[:, None]] = INDEX["trousers"]
-    skin = np.argwhere(labels == number["skin"])
+    skin = np.argwhere(labels == number.get("skin", 255))
     parts = divide_skin(skin[:, ::-1].astype(np.float32), pose)
     of_part = np.zeros(256, np.uint8)
     for part, name in OF_PART.items():
