@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given or bool(os.environ.get("VESTIARY_DEBUG"))
     if not debug:
         warnings.simplefilter("ignore")  # they speak to programmers
+        if arguments is None:
+            _hush_native_code()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that no half file stays
     try:
@@ -98,6 +100,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hint = "This is a fault of Vestiary. Run it again with --debug and report what it prints."
         message = f"unexpected {type(problem).__name__}: {problem}"
         return _fail("--json" in given, "internal", message, hint, EXIT_INTERNAL)
+
+
+def _hush_native_code() -> None:
+    """Keep standard error for what this program says: model runtimes write notes of their own to descriptor 2."""
+    own = os.dup(2)
+    sys.stderr = open(own, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)  # noqa: SIM115
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _fail(as_json: bool, code: str, message: str, hint: str, exit_code: int) -> int:
