@@ -208,11 +208,12 @@ class Person:
 
     def is_part(self, *parts: Part) -> NDArray[np.bool_]:
         """`(H, W) bool`: where the photo shows one of these parts."""
+        import cv2
         import numpy as np
 
-        table = np.zeros(256, bool)
-        table[list(parts)] = True
-        return table[self.parts]
+        table = np.zeros(256, np.uint8)
+        table[list(parts)] = 1
+        return np.asarray(cv2.LUT(self.parts, table)).view(bool)
 
     def joint(self, which: Joint) -> Points:
         """`(2,) float32`: where a joint is, in pixels."""

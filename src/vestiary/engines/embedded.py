@@ -132,7 +132,7 @@ def check_outfit(person: Person, garments: Sequence[Garment]) -> None:
     for clash in (lower, [c for c in categories if c in ("top", "dress")], [c for c in categories if c == "outerwear"]):
         if len(clash) > 1:
             raise GarmentError(f"{' and '.join(clash)} cannot be worn together.", hint="Leave one of them out.")
-    height, width = person.silhouette.shape
+    height = person.silhouette.shape[0]
     hips = person.pose[[Joint.LEFT_HIP, Joint.RIGHT_HIP]]
     knees = person.pose[[Joint.LEFT_KNEE, Joint.RIGHT_KNEE]]
     if any(c in LOWER for c in categories) and (hips[:, 1].mean() > 0.97 * height or knees[:, 1].min() > 1.25 * height):

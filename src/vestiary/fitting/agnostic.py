@@ -2,7 +2,8 @@
 
 Each is estimated for the whole person once, from what the photo shows; which pixel takes which is decided later, when
 the new garment is known. The ground and the lower garment are continued by mirroring the picture at the edge of what is
-seen, so that their texture goes on, and fade into a smooth multi-scale fill (pull-push; Gortler et al. 1996) further in.
+seen, so that their texture goes on, and fade into a smooth multi-scale fill (pull-push; Gortler et al. 1996)
+further in.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vestiary.fitting.body import SIDES, Body, limb_mask
-from vestiary.types import LOWER_CLOTHES, SKIN_PARTS, Part, Person
+from vestiary.fitting.light import side_light
+from vestiary.types import LOWER_CLOTHES, UPPER_CLOTHES, Part, Person
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -48,58 +50,68 @@ def undress(person: Person, body: Body) -> Agnostic:
     arms, legs, trunk = _masks(person, body)
     reach = max(2, round(0.035 * body.unit))
     around = cv2.dilate(person.silhouette, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    somebody = ((around > 60) | (person.parts != Part.BACKGROUND)).astype(np.uint8)
-    background = continue_picture(person.image, somebody, fade=0.5 * body.unit)
+    somebody = cv2.bitwise_or(cv2.compare(around, 60, cv2.CMP_GT), cv2.compare(person.parts, 0, cv2.CMP_GT))
+    clothes = cv2.dilate(
+        person.is_part(*UPPER_CLOTHES, *LOWER_CLOTHES).view(np.uint8), np.ones((reach, reach), np.uint8)
+    )
+    background = continue_picture(person.image, somebody, clothes, fade=0.5 * body.unit)
     lower_seen = person.is_part(*LOWER_CLOTHES)
     lower = None
     if lower_seen.sum() > 0.05 * body.unit**2:
-        core = cv2.erode(lower_seen.astype(np.uint8), np.ones((5, 5), np.uint8))
-        lower = continue_picture(person.image, 1 - core, fade=1.5 * body.unit)
+        core = cv2.erode(lower_seen.view(np.uint8), np.ones((5, 5), np.uint8))
+        below = cv2.bitwise_and(cv2.bitwise_or(trunk, legs), clothes * 255)
+        lower = continue_picture(person.image, 1 - core, below, fade=1.5 * body.unit)
     return Agnostic(background, _skin(person, body), lower, arms, legs, trunk)
 
 
-def continue_picture(image: U8, hidden: U8, *, fade: float) -> U8:
+def continue_picture(image: U8, hidden: U8, wanted: U8, *, fade: float) -> U8:
     """The picture with its hidden pixels made up from the seen ones.
 
     Args:
         image: `(H, W, 3) uint8`.
         hidden: `(H, W) uint8`, non-zero = unknown.
+        wanted: `(H, W) uint8`, non-zero = where texture matters; elsewhere a smooth fill will do.
         fade: distance in pixels over which mirrored texture gives way to a smooth fill.
     """
     if not hidden.any():
         return image
-    smooth = pull_push(image, (hidden == 0).astype(np.float32))
+    smooth = pull_push(image, cv2.compare(hidden, 0, cv2.CMP_EQ))
     if hidden.all():
         return smooth
-    distance, labels = cv2.distanceTransformWithLabels(
-        (hidden > 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    seen_y, seen_x = np.nonzero(hidden == 0)
-    nearest = np.zeros((int(labels.max()) + 1, 2), np.int32)
-    nearest[labels[seen_y, seen_x]] = np.stack([seen_y, seen_x], axis=1)
-    y, x = np.nonzero(hidden)
-    edge = nearest[labels[y, x]]
-    my = np.clip(2 * edge[:, 0] - y, 0, image.shape[0] - 1)
-    mx = np.clip(2 * edge[:, 1] - x, 0, image.shape[1] - 1)
-    weight = np.exp(-((distance[y, x] / fade) ** 2)) * (hidden[my, mx] == 0)
-    field = np.zeros(hidden.shape, np.float32)
-    field[y, x] = weight
-    field = np.minimum(cv2.GaussianBlur(field, (0, 0), max(1.0, fade / 40)), np.where(hidden > 0, 1, 0))
-    mirrored = smooth.copy()
-    mirrored[y, x] = image[my, mx]
-    blend = field[..., None] * mirrored + (1 - field[..., None]) * smooth
-    result = image.copy()
-    result[y, x] = np.clip(blend[y, x] + 0.5, 0, 255).astype(np.uint8)
-    return result
+    distance, labels = cv2.distanceTransformWithLabels(hidden, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    height, width = hidden.shape
+    seen = np.flatnonzero(hidden == 0)
+    nearest = np.zeros(int(labels.max()) + 1, np.int32)
+    nearest[labels.ravel()[seen]] = seen
+    inside = np.flatnonzero((distance > 0) & (distance < 1.6 * fade) & (wanted > 0))
+    edge_y, edge_x = np.divmod(nearest[labels.ravel()[inside]], width)
+    y, x = np.divmod(inside, width)
+    mirror = np.clip(2 * edge_y - y, 0, height - 1) * width + np.clip(2 * edge_x - x, 0, width - 1)
+    weight = np.zeros(hidden.size, np.float32)
+    weight[inside] = np.exp(-((distance.ravel()[inside] / fade) ** 2)) * (hidden.ravel()[mirror] == 0)
+    weight = cv2.GaussianBlur(weight.reshape(hidden.shape), (0, 0), max(1.0, fade / 40)).ravel()[inside, None]
+    result = np.where(hidden[..., None] > 0, smooth, image).reshape(-1, 3)
+    result[inside] = weight * image.reshape(-1, 3)[mirror] + (1 - weight) * result[inside] + 0.5
+    return result.reshape(image.shape)
 
 
-def pull_push(image: U8, known: F32, *, work: int = WORK) -> U8:
-    """A smooth picture through the known pixels (weights 0..1), computed at a reduced size."""
-    height, width = known.shape
-    scale = min(1.0, work / max(height, width))
-    size = (max(4, round(width * scale)), max(4, round(height * scale)))
-    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    colour = cv2.resize(image.astype(np.float32) * known[..., None], size, interpolation=cv2.INTER_AREA)
+def pull_push(image: U8, known: U8, *, work: int = WORK) -> U8:
+    """A smooth picture through the known pixels (weights 0..255), computed at a reduced size."""
+    small, weight = _reduce(image, known, work / max(known.shape))
+    return cast(U8, cv2.resize(cv2.convertScaleAbs(_fill(small, weight)), known.shape[::-1]))
+
+
+def _reduce(image: U8, known: U8, scale: float) -> tuple[F32, F32]:
+    """Colours multiplied by their weights, and the weights 0..1, at a reduced size."""
+    scale = min(scale, 1.0)
+    size = (max(4, round(known.shape[1] * scale)), max(4, round(known.shape[0] * scale)))
+    weight = cv2.resize(known, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    hidden = cv2.bitwise_and(image, image, mask=known)
+    return cv2.resize(hidden, size, interpolation=cv2.INTER_AREA).astype(np.float32), weight
+
+
+def _fill(colour: F32, weight: F32) -> F32:
+    """Pull and push: weighted colours averaged up a pyramid and handed down to where there are none."""
     stack = [(colour, weight)]
     while min(stack[-1][1].shape) > 2:
         c, w = stack[-1]
@@ -110,8 +122,7 @@ def pull_push(image: U8, known: F32, *, work: int = WORK) -> U8:
         up = cv2.resize(filled, (w.shape[1], w.shape[0]), interpolation=cv2.INTER_LINEAR)
         trust = np.minimum(w * 4, 1.0)[..., None]
         filled = trust * c / np.maximum(w, 1e-6)[..., None] + (1 - trust) * up
-    full = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(full + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(filled, np.float32)
 
 
 def _masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
@@ -127,7 +138,7 @@ def _masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
         arms |= limb_mask(body.arms[side], shape, end=body.arms[side].end)
         legs |= limb_mask(body.legs[side], shape, end=body.legs[side].end + 0.1 * body.unit)
     trunk = np.zeros(shape, np.uint8)
-    levels = body.levels[(body.levels > -0.05 * body.unit) & (body.levels < body.torso + 0.3 * body.unit)]
+    levels = body.levels[(body.levels > -0.05 * body.unit) & (body.levels < body.torso + 0.10 * body.unit)]
     sides = [
         body.point(levels, sign * body.half_width(levels, side)) for side, sign in zip(SIDES, (1, -1), strict=True)
     ]
@@ -140,38 +151,55 @@ def _masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
     return soft(arms), soft(legs), soft(trunk)
 
 
+_ARMS = (Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_HAND, Part.RIGHT_HAND)
+
+
 def _skin(person: Person, body: Body) -> U8:
     """Skin for the whole body: the colours seen nearby, shaded as round limbs, with the photo's grain."""
-    legs = _clean(person, body, person.is_part(Part.LEFT_LEG, Part.RIGHT_LEG))
-    rest = _clean(person, body, person.is_part(*(SKIN_PARTS - {Part.LEFT_LEG, Part.RIGHT_LEG})))
-    bare = rest if rest.sum() > 50 else legs
-    tone = _tone(person.image, bare)
-    upper = _coloured(person.image, bare, tone, body)
-    if legs.sum() > 0.02 * body.unit**2:
-        below = _coloured(person.image, legs, _tone(person.image, legs), body)
-        level = (np.indices(bare.shape).transpose(1, 2, 0)[..., ::-1] - body.neck) @ body.down
+    full = person.silhouette.shape
+    scale = min(1.0, WORK / max(full))
+    size = (max(8, round(full[1] * scale)), max(8, round(full[0] * scale)))
+    image = cv2.resize(person.image, size, interpolation=cv2.INTER_AREA)
+    parts = cv2.resize(person.parts, size, interpolation=cv2.INTER_NEAREST)
+    unit = body.unit * scale
+    legs = _clean(image, np.isin(parts, (Part.LEFT_LEG, Part.RIGHT_LEG)), unit)
+    arms = _clean(image, np.isin(parts, _ARMS), unit)
+    face = _clean(image, np.isin(parts, (Part.FACE, Part.NECK)), unit)
+    enough = 0.02 * unit**2
+    # A face is redder and often darker (hat, hair, make-up) than the body, so it speaks only where no limb is seen.
+    seen = arms if arms.sum() > enough else arms | face
+    tone = _tone(image, seen if seen.any() else legs)
+    if arms.sum() <= enough:
+        tone = tone * 0.90 + 0.10 * tone.mean()
+    skin = _coloured(image, arms | face, tone, unit)
+    if legs.sum() > enough:
+        y, x = np.ogrid[: size[1], : size[0]]
+        level = (x / scale - body.neck[0]) * body.down[0] + (y / scale - body.neck[1]) * body.down[1]
         mix = np.clip((level - body.torso) / (0.3 * body.unit), 0, 1).astype(np.float32)[..., None]
-        upper = (upper * (1 - mix) + below * mix).astype(np.float32)
-    shaded = upper * _roundness(body, bare.shape)[..., None]
-    grain = np.random.default_rng(0).normal(0, 1.3, bare.shape).astype(np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 1.6
-    return np.clip(shaded + grain[..., None] + 0.5, 0, 255).astype(np.uint8)
+        skin += mix * (_coloured(image, legs, _tone(image, legs), unit) - skin)
+    skin *= _roundness(person, body, (size[1], size[0]), scale)[..., None]
+    large = cv2.resize(skin, (full[1], full[0]), interpolation=cv2.INTER_LINEAR)
+    grain = np.empty((full[0], full[1]), np.float32)
+    cv2.setRNGSeed(0)
+    cv2.randn(grain, 0, 1.5)
+    large += cv2.GaussianBlur(grain, (0, 0), 0.7)[..., None]
+    return cast(U8, cv2.convertScaleAbs(np.maximum(large, 0)))
 
 
-def _clean(person: Person, body: Body, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _clean(image: U8, where: NDArray[np.bool_], unit: float) -> NDArray[np.bool_]:
     """The pixels of a region of skin away from its edges, without lips, eyes, shine and deep shadow."""
     skin = where.astype(np.uint8)
-    reach = max(1, round(0.012 * body.unit))
-    core = cv2.erode(skin, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    reach = max(1, round(0.012 * unit))
+    core = np.asarray(cv2.erode(skin, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0)
     if core.sum() < 30:
-        core = skin > 0
+        core = where
     if core.sum() < 30:
-        return cast(NDArray[np.bool_], core)
-    lab = cv2.cvtColor(person.image, cv2.COLOR_RGB2LAB).astype(np.int16)
+        return core
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.int16)
     values = lab[core]
     middle = np.median(values, axis=0)
     spread = np.maximum(np.median(np.abs(values - middle), axis=0) * 1.5, (14, 5, 5))
-    return cast(NDArray[np.bool_], core & (np.abs(lab - middle) < 2.2 * spread).all(axis=2))
+    return np.asarray(core & (np.abs(lab - middle) < 2.2 * spread).all(axis=2), bool)
 
 
 def _tone(image: U8, where: NDArray[np.bool_]) -> F32:
@@ -183,27 +211,29 @@ def _tone(image: U8, where: NDArray[np.bool_]) -> F32:
     return np.asarray(np.median(pixels[(light >= low) & (light <= high)], axis=0), np.float32)
 
 
-def _coloured(image: U8, where: NDArray[np.bool_], tone: F32, body: Body) -> F32:
+def _coloured(image: U8, where: NDArray[np.bool_], tone: F32, unit: float) -> F32:
     """A smooth colour field: the skin seen nearby, and the overall tone away from it."""
+    if not where.any():
+        return np.broadcast_to(tone, image.shape).astype(np.float32)
     known = where.astype(np.float32)
-    smooth = pull_push(image, known).astype(np.float32)
-    scale = min(1.0, WORK / max(where.shape))
-    small = cv2.resize(known, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    near = cv2.GaussianBlur(small, (0, 0), max(1.0, 0.22 * body.unit * scale))
-    near = cv2.resize(np.clip(near * 3, 0, 0.75), (where.shape[1], where.shape[0]))[..., None]
+    smooth = _fill(image * known[..., None], known)
+    near = cv2.GaussianBlur(known, (0, 0), max(1.0, 0.22 * unit))
+    near = np.clip(near * 3, 0, 0.75)[..., None]
     return np.asarray(near * smooth + (1 - near) * tone, np.float32)
 
 
-def _roundness(body: Body, shape: tuple[int, ...]) -> F32:
-    """Shading 0.7..1.05 of round arms, legs and trunk lit from the camera's side."""
-    scale = min(1.0, WORK / max(shape))
-    small = (max(4, round(shape[0] * scale)), max(4, round(shape[1] * scale)))
-    shade = np.full(small, 0.98, np.float32)
+def _roundness(person: Person, body: Body, size: tuple[int, int], scale: float) -> F32:
+    """Shading 0.72..1.08 of round arms, legs and trunk, lit from the camera and from the brighter side."""
+    tilt = side_light(person, body)
+    shade = np.full(size, 1.0, np.float32)
     for limb in (*body.legs.values(), *body.arms.values()):
-        mask = limb_mask(limb, small, scale=scale)
+        mask = limb_mask(limb, size, scale=scale)
+        if not mask.any():
+            continue
         inside = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-        thick = cv2.dilate(inside, np.ones((3, 3), np.uint8), iterations=max(1, round(0.15 * body.unit * scale / 2)))
+        reach = 2 * max(1, round(float(limb.radii.max()) * scale)) + 1
+        thick = cv2.GaussianBlur(cv2.dilate(inside, np.ones((reach, reach), np.uint8)), (0, 0), reach / 4)
         t = np.clip(1 - inside / np.maximum(thick, 1e-3), 0, 1)
-        shade = np.where(mask > 0, 1.03 - 0.27 * t**2.5, shade).astype(np.float32)
-    shade = cv2.GaussianBlur(shade, (0, 0), max(0.6, 0.02 * body.unit * scale))
-    return cast(F32, cv2.resize(shade, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR))
+        across = np.clip(cv2.Sobel(inside, cv2.CV_32F, 1, 0, ksize=5) / 128, -1, 1) * np.sign(body.left[0])
+        shade = np.where(mask > 0, 1.07 - 0.30 * t**1.8 - 0.6 * tilt * across * t, shade).astype(np.float32)
+    return cast(F32, cv2.GaussianBlur(shade, (0, 0), max(0.6, 0.025 * body.unit * scale)))

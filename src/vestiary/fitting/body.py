@@ -7,7 +7,7 @@ from the silhouette, which is trusted as far as clothes can be: between `SLIM` a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -124,11 +124,9 @@ class Body:
 
     def shoulder_contour(self, lateral: float) -> F64:
         """The point of the shoulder's upper contour at a lateral place: 0 = neck, ±0.5 = the joints (left positive)."""
-        top = self.shoulder_tops[0 if lateral >= 0 else 1]
-        x = abs(lateral)
-        height = float(np.interp(x, [0.0, NECK_HALF_WIDTH, 0.5, 0.62, 0.75], [0, 0, 1, 1.35, 2.3]))
-        rise = NECK_HEIGHT * self.unit + (top - NECK_HEIGHT * self.unit) * min(height, 1.0)
-        rise -= max(height - 1.0, 0.0) * 0.10 * self.unit
+        top = self.shoulder_tops[0 if lateral >= 0 else 1] / self.unit
+        heights = [NECK_HEIGHT, NECK_HEIGHT, 0.35 * NECK_HEIGHT + 0.65 * top, top, top - 0.065, top - 0.20]
+        rise = float(np.interp(abs(lateral), [0.0, NECK_HALF_WIDTH, 0.36, 0.5, 0.575, 0.68], heights)) * self.unit
         return self.neck + 2 * self.across * lateral - self.down * rise
 
 
@@ -202,8 +200,26 @@ def _limb(person: Person, side: Side, kind: Literal["arm", "leg"], unit: float) 
     line = np.stack([np.interp(along, run, flat[:, i]) for i in (0, 1)], axis=1)
     sigma = max(1.0, 0.10 * run[1] / (along[1] - along[0]))
     line = np.stack([_smooth(line[:, i], sigma) for i in (0, 1)], axis=1)
-    radii = ARM_RADII if kind == "arm" else LEG_RADII
-    return Limb(line, along, np.interp(along, run[:3], radii) * unit, float(run[1]), float(run[2]), side)
+    radii = np.interp(along, run[:3], ARM_RADII if kind == "arm" else LEG_RADII) * unit
+    limb = Limb(line, along, radii, float(run[1]), float(run[2]), side)
+    return replace(limb, radii=radii * _stoutness(person, limb, kind))
+
+
+def _stoutness(person: Person, limb: Limb, kind: Literal["arm", "leg"]) -> float:
+    """How thick the bare limb is against the usual, 0.65..1.15, from where its skin is seen; 0.92 where none is."""
+    part = Part[f"{limb.side.upper()}_{kind.upper()}"]
+    lengths = np.linspace(0.15, 0.95, 25) * limb.end
+    reach = np.linspace(-2.0, 2.0, 81)
+    at = (
+        limb.at(lengths)[:, None]
+        + (limb.outward(lengths) * limb.radius(lengths)[:, None])[:, None] * reach[None, :, None]
+    )
+    bare = (person.parts == part).astype(np.uint8)
+    hit = cv2.remap(bare, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), cv2.INTER_NEAREST) > 0
+    rows = hit[:, 30:51].mean(axis=1) > 0.7  # skin right across the middle
+    if rows.sum() < 4:
+        return 0.92
+    return float(np.clip(np.median(hit[rows].sum(axis=1)) * (reach[1] - reach[0]) / 2, 0.65, 1.15))
 
 
 def limb_mask(
@@ -214,8 +230,8 @@ def limb_mask(
     keep = (limb.along <= end) & (limb.along >= start)
     line, radii = limb.line[keep] * scale, limb.radii[keep] * scale * grow
     for a, b, r in zip(line[:-1], line[1:], (radii[:-1] + radii[1:]) / 2, strict=True):
-        start, stop = tuple(np.round(a * 8).astype(int)), tuple(np.round(b * 8).astype(int))
-        cv2.line(mask, start, stop, 255, max(1, round(2 * r)), cv2.LINE_8, 3)
+        ends = np.round(np.stack([a, b]) * 8).astype(np.int32)
+        cv2.polylines(mask, [ends], False, 255, max(1, round(2 * float(r))), cv2.LINE_8, 3)
     return mask
 
 

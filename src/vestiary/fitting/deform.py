@@ -192,17 +192,18 @@ def warp(colour: F32, alpha: F32, mesh: Mesh, size: tuple[int, int]) -> Piece | 
         return None
     map_x, map_y, box = found
     border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": 0}
-    warped = cv2.remap(np.dstack([colour, alpha]), map_x, map_y, cv2.INTER_LINEAR, **border)
-    a = np.clip(warped[..., 3], 0.0, 1.0)
-    rgb = warped[..., :3] / np.maximum(a, 1e-3)[..., None]
-    return Piece(np.clip(rgb, 0, 255).astype(np.float32), a.astype(np.float32), box)
+    rgb = cv2.remap(colour, map_x, map_y, cv2.INTER_LINEAR, **border)
+    a = cv2.remap(alpha, map_x, map_y, cv2.INTER_LINEAR, **border)
+    rgb *= (1 / np.maximum(a, 1e-3))[..., None]
+    return Piece(np.minimum(rgb, 255), np.asarray(a, np.float32), box)
 
 
 def shrink(image: NDArray[np.uint8], alpha: NDArray[np.uint8], factor: float) -> tuple[F32, F32]:
     """Premultiplied colour and alpha (0..1), area-averaged by `factor` < 1 so that sampling does not alias."""
-    a = alpha.astype(np.float32) / 255.0
-    premultiplied = np.dstack([image.astype(np.float32) * a[..., None], a])
+    colour = cv2.multiply(image, cv2.merge([alpha, alpha, alpha]), scale=1 / 255)
+    small = alpha
     if factor < 1.0:
         size = (max(8, round(image.shape[1] * factor)), max(8, round(image.shape[0] * factor)))
-        premultiplied = cv2.resize(premultiplied, size, interpolation=cv2.INTER_AREA)
-    return premultiplied[..., :3].copy(), premultiplied[..., 3].copy()
+        colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+    return colour.astype(np.float32), small.astype(np.float32) / np.float32(255)

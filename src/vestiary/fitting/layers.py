@@ -1,10 +1,10 @@
-"""What is in front of what: takes the old clothes away, lays the new pieces down in order, keeps in front what belongs there."""
+"""What is in front of what: old clothes go, new pieces are laid down in order, hair, hands and bags stay on top."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from vestiary.fitting.agnostic import Agnostic
 from vestiary.fitting.body import SIDES, Body, limb_mask
 from vestiary.fitting.deform import Piece, shrink, warp
 from vestiary.fitting.placement import Placement
-from vestiary.types import LOWER, LOWER_CLOTHES, Garment, Joint, Part, Person
+from vestiary.types import LOWER, LOWER_CLOTHES, Garment, Part, Person
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -51,8 +51,7 @@ class Canvas:
         height, width = self.edited.shape
         x0, y0, x1, y1 = box or (0, 0, width, height)
         under = self.colour[y0:y1, x0:x1]
-        a = alpha[..., None]
-        under += a * (colour - under)
+        under += alpha[..., None] * (colour.astype(np.float32, copy=False) - under)
         edited = self.edited[y0:y1, x0:x1]
         edited[alpha > 1 / 512] = 255
 
@@ -63,7 +62,11 @@ class Canvas:
 
 
 def dress(
-    garment: Garment, placement: Placement, body: Body, size: tuple[int, int], neckline: NDArray[np.float64] | None
+    garment: Garment,
+    placement: Placement,
+    body: Body,
+    size: tuple[int, int],
+    neckline: NDArray[np.floating[Any]] | None,
 ) -> Cloth:
     """The garment's pieces moved onto the body.
 
@@ -75,9 +78,8 @@ def dress(
     colour, alpha = shrink(garment.image, garment.alpha, factor)
     scale = np.array([colour.shape[1] / garment.image.shape[1], colour.shape[0] / garment.image.shape[0]])
     if neckline is not None:
-        alpha_in = alpha
-        alpha = alpha * (1 - _above(neckline * scale, alpha.shape))
-        colour = colour * (alpha / np.maximum(alpha_in, 1e-6))[..., None]
+        below = 1 - _above(neckline * scale, alpha.shape, hood=garment.neckline == "hood")
+        alpha, colour = alpha * below, colour * below[..., None]
     pieces: dict[str, Piece] = {}
     for name, mesh in placement.pieces.items():
         window = _polygon(placement.polygons[name] * scale, alpha.shape, feather=max(0.7, 0.012 * body.unit * factor))
@@ -88,7 +90,7 @@ def dress(
     return Cloth(garment, placement, pieces)
 
 
-def _polygon(points: NDArray[np.float64], shape: tuple[int, ...], *, feather: float = 0.0) -> F32:
+def _polygon(points: NDArray[np.floating[Any]], shape: tuple[int, ...], *, feather: float = 0.0) -> F32:
     mask = np.zeros(shape[:2], np.uint8)
     cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
     if feather > 0:
@@ -96,12 +98,16 @@ def _polygon(points: NDArray[np.float64], shape: tuple[int, ...], *, feather: fl
     return mask.astype(np.float32) / 255.0
 
 
-def _above(neckline: NDArray[np.float64], shape: tuple[int, ...]) -> F32:
-    """1 above the neckline, between its ends."""
+def _above(neckline: NDArray[np.floating[Any]], shape: tuple[int, ...], *, hood: bool) -> F32:
+    """1 above the neckline, between its ends; a hood lies behind the head, so with one it is 1 beside them too."""
     ends = neckline[[0, -1]]
     span = float(np.linalg.norm(ends[1] - ends[0]))
     lift = np.array([0.0, -4.0 * span - 50.0])
-    return _polygon(np.concatenate([neckline, (ends[1] + lift)[None], (ends[0] + lift)[None]]), shape, feather=0.6)
+    wide = np.array([2.0 * span if hood else 0.0, 0.0])
+    right, left = (0, -1) if ends[0, 0] < ends[1, 0] else (-1, 0)
+    inner = neckline if right == 0 else neckline[::-1]
+    corners = [ends[left] + wide, ends[left] + wide + lift, ends[right] - wide + lift, ends[right] - wide]
+    return _polygon(np.concatenate([inner, np.stack(corners)]), shape, feather=0.6)
 
 
 def compose(
@@ -160,7 +166,8 @@ def _order(cloths: Sequence[Cloth], tuck: bool) -> list[Cloth]:
 def _levels(body: Body, shape: tuple[int, ...]) -> F32:
     """Pixels down the torso's axis from the shoulder line, for each pixel of the photo."""
     y, x = np.ogrid[: shape[0], : shape[1]]
-    return ((x - body.neck[0]) * body.down[0] + (y - body.neck[1]) * body.down[1]).astype(np.float32)
+    across, along = (x - body.neck[0]) * body.down[0], (y - body.neck[1]) * body.down[1]
+    return np.asarray(across.astype(np.float32) + along.astype(np.float32), np.float32)
 
 
 def _coverage(cloths: Sequence[Cloth], shape: tuple[int, ...]) -> F32:
@@ -173,21 +180,20 @@ def _coverage(cloths: Sequence[Cloth], shape: tuple[int, ...]) -> F32:
 
 
 def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, tuck: bool) -> U8:
-    """`(H, W) uint8` soft mask of the old clothes that go away, with the pixels their edges have touched."""
+    """`(H, W) uint8` soft mask of the old clothes that go away, with the pixels that their edges have touched."""
     kinds = {cloth.garment.category for cloth in cloths}
     gone = np.zeros(level.shape, bool)
     waist = body.torso - 0.45 * body.unit
-    if kinds & {"top", "dress"}:
-        gone |= person.is_part(Part.TOP, Part.OUTERWEAR)
-    if "outerwear" in kinds:
-        gone |= person.is_part(Part.OUTERWEAR)
     if "dress" in kinds:
-        gone |= person.is_part(Part.DRESS, *LOWER_CLOTHES)
+        gone |= person.is_part(Part.TOP, Part.OUTERWEAR, Part.DRESS, *LOWER_CLOTHES)
     if kinds & {"top", "outerwear"}:
-        hem = max(c.placement.hem_level for c in cloths if not c.is_lower)
-        lower = bool(kinds & LOWER)
+        hem = max(c.placement.hem_level for c in cloths if not c.is_lower and c.garment.category != "dress")
+        old = person.is_part(Part.OUTERWEAR, *((Part.TOP,) if "top" in kinds else ()))
+        if not kinds & LOWER and _is_long(person, body, old, level > hem + 0.05 * body.unit):
+            old &= level < max(hem, waist)  # a coat that nothing is known behind stays below the new hem, as a skirt
+        gone |= old
         if "top" in kinds:
-            gone |= person.is_part(Part.DRESS) & (lower | (level < max(min(hem - 0.05 * body.unit, body.torso), waist)))
+            gone |= person.is_part(Part.DRESS) & ((level < max(min(hem, body.torso), waist)) | bool(kinds & LOWER))
     if kinds & LOWER:
         gone |= person.is_part(*LOWER_CLOTHES)
         gone |= person.is_part(Part.DRESS) & (level > (waist if tuck else body.torso + 0.10 * body.unit))
@@ -195,14 +201,22 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
         gone |= person.is_part(Part.TOP) & (level > waist)
     reach = max(1, round(0.022 * body.unit))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    grown = cv2.dilate(gone.astype(np.uint8) * 255, kernel)
-    stays = person.is_part(*IN_FRONT) | (person.is_part(*_STAYS) & ~gone)
-    grown[stays & ~gone] = 0
+    grown = cv2.dilate(gone.view(np.uint8) * 255, kernel)
+    stays = person.is_part(*IN_FRONT, *_STAYS)
     if kinds <= LOWER and not tuck:
-        grown[person.is_part(Part.TOP, Part.OUTERWEAR)] = 0
+        stays |= person.is_part(Part.TOP, Part.OUTERWEAR)
     if not kinds & LOWER and "dress" not in kinds:
-        grown[person.is_part(*LOWER_CLOTHES)] = 0
+        stays |= person.is_part(*LOWER_CLOTHES)
+    if "top" not in kinds and "dress" not in kinds and "outerwear" in kinds:
+        stays |= person.is_part(Part.TOP)
+    grown[stays & ~gone] = 0
     return cast(U8, cv2.GaussianBlur(grown, (0, 0), max(0.6, 0.006 * body.unit)))
+
+
+def _is_long(person: Person, body: Body, old: NDArray[np.bool_], below: NDArray[np.bool_]) -> bool:
+    """Whether the old top or coat hangs far below the new hem and hides nearly all that is worn there."""
+    hanging = int((old & below).sum())
+    return hanging > 0.30 * body.unit**2 and int((person.is_part(*LOWER_CLOTHES) & below).sum()) < 0.5 * hanging
 
 
 _STAYS = (Part.NECK, Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LEG, Part.SHOES)
@@ -281,7 +295,7 @@ def _cut(cloth: Cloth, order: Sequence[Cloth], level: F32, body: Body, tuck: boo
         return None
     waists = [c.placement.waist_level for c in order if c.is_lower]
     waist = (waists[0] + 0.06 * body.unit) if waists else body.torso - 0.50 * body.unit
-    return np.clip((waist - level) / (0.01 * body.unit) + 0.5, 0, 1).astype(np.float32)
+    return np.asarray(np.clip((waist - level) / (0.01 * body.unit) + 0.5, 0, 1), np.float32)
 
 
 def _hem_shadow(covered: F32, gone: U8, front: F32, body: Body) -> F32:

@@ -21,7 +21,7 @@ F64 = NDArray[np.float64]
 
 HANG = 0.94  # seen length of a worn garment over its flat length: some is taken up by chest, shoulders and folds
 ROUND = 0.84  # seen width of a worn tube over its flat width
-LEG_ROUND = 0.78  # the same for a trouser leg, which hangs in folds
+TUBE_ROUND = 0.74  # the same for sleeves and trouser legs, which hang in folds round a thin limb
 EASE = 1.05  # the least a garment is wider than the body
 SEAM = 0.575  # shoulder seam from the middle, in shoulder units, for a set-in sleeve
 CHEST = 1.46  # flat chest width in shoulder units of a regular fit
@@ -180,7 +180,7 @@ def _upper_targets(body: Body, garment: Garment, frame: _Frame, scale: float) ->
         neck, seam, pit = marks[L[f"NECK_{name}"]], marks[L[f"SHOULDER_{name}"]], marks[L[f"ARMPIT_{name}"]]
         neck_x = np.clip(abs(frame.x(neck)) * scale / unit, NECK_HALF_WIDTH * 1.02, 0.46)
         seam_x = abs(frame.x(seam)) * scale / unit
-        seam_x = np.clip(seam_x, neck_x + 0.05, 0.72) if garment.sleeve == "none" else np.clip(seam_x, 0.52, 0.72)
+        seam_x = np.clip(seam_x, neck_x + 0.05, 0.72) if garment.sleeve == "none" else np.clip(seam_x, 0.52, 0.64)
         necks[side] = body.shoulder_contour(sign * neck_x)
         shoulders[side] = body.shoulder_contour(sign * seam_x)
         hold(neck, necks[side])
@@ -302,7 +302,7 @@ def _sleeve(
     widths = np.linalg.norm(outer - inner, axis=1) * scale
     along = np.linspace(0.0, 1.0, len(outer))
     lengths = 0.10 * unit + along * max(reach - 0.10 * unit, 0.05 * unit)
-    half = np.maximum(widths * ROUND / 2, limb.radius(lengths) * 1.10)
+    half = np.maximum(widths * TUBE_ROUND / 2, limb.radius(lengths) * 1.10)
     half = np.minimum(half, np.maximum(0.30 * unit, limb.radius(lengths) * 1.6))
     normal, line = limb.outward(lengths), limb.at(lengths)
     free_outer, free_inner = line + normal * half[:, None], line - normal * half[:, None]
@@ -363,7 +363,7 @@ def _place_skirt(body: Body, marks: F64, scale: float, waist: float) -> Placemen
 
 def _widened(polygon: F64, factor: float) -> F64:
     centre = polygon.mean(axis=0)
-    return centre + (polygon - centre) * factor
+    return np.asarray(centre + (polygon - centre) * factor, np.float64)
 
 
 def _place_legs(body: Body, garment: Garment, marks: F64, scale: float, waist: float) -> Placement:
@@ -392,7 +392,7 @@ def _place_legs(body: Body, garment: Garment, marks: F64, scale: float, waist: f
         reach = share * leg.end
         along = np.linspace(start, reach, 2 * rows)
         width = np.linalg.norm(source[0][rows - 1 :] - source[1][rows - 1 :], axis=1) * scale
-        half = np.maximum(width * LEG_ROUND / 2, leg.radius(along) * 1.08)
+        half = np.maximum(width * TUBE_ROUND / 2, leg.radius(along) * 1.08)
         normal, line = leg.outward(along), leg.at(along)
         # Two legs side by side share the room between them; what does not fit goes to the outside.
         room = np.linalg.norm(line - body.legs["right" if side == "left" else "left"].at(along), axis=1) / 2
