@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import struct
@@ -161,6 +162,19 @@ def test_cut_short_is_refused(photo: np.ndarray, kind: str, share: float) -> Non
     data = encoded(Image.fromarray(noise), kind)
     with pytest.raises(ImageError, match=r"cut short|not a picture"):
         open_picture(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "JPEG2000"])
+@pytest.mark.filterwarnings("ignore")
+def test_damage_anywhere_is_an_image_error_or_nothing(photo: np.ndarray, kind: str) -> None:
+    rng = np.random.default_rng(3)
+    data = np.frombuffer(encoded(Image.fromarray(photo), kind), np.uint8)
+    for _ in range(60):
+        spoilt = data.copy()
+        places = rng.integers(0, min(len(data), int(rng.choice([60, 400, len(data)]))), 3)
+        spoilt[places] = rng.integers(0, 256, 3)
+        with contextlib.suppress(ImageError):
+            open_picture(spoilt.tobytes())
 
 
 def test_missing_file_folder_and_web_address(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ Source = Union[str, os.PathLike[str], bytes, IO[bytes], "PIL.Image.Image", "np.n
 _READABLE = "JPEG, PNG, WebP, AVIF, TIFF, GIF, BMP, JPEG 2000 and PPM"
 _PLUGINS = ("Jpeg", "Png", "WebP", "Avif", "Tiff", "Gif", "Bmp", "Jpeg2K", "Ppm")
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
-_DAMAGE = (OSError, SyntaxError, ValueError, IndexError, TypeError, EOFError, OverflowError, struct.error)
+# What decoders raise for damaged files.
+_DAMAGE = (OSError, SyntaxError, ValueError, IndexError, TypeError, EOFError, OverflowError, RuntimeError, struct.error)
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
