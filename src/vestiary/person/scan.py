@@ -5,19 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from vestiary.person import describe
-from vestiary.person.pose import Pose, openpose18
+from vestiary.person.parsing import parse_parts
+from vestiary.person.pose import openpose18
 from vestiary.person.presence import find_person
 from vestiary.person.silhouette import find_silhouette, person_box
 from vestiary.types import Person
 
 if TYPE_CHECKING:
-    from vestiary.types import Mask, Picture
-
-PARSING_SIDE = 1280  # parts are found on a copy of at most this size
+    from vestiary.types import Picture
 
 
 def scan(image: Picture, *, person: int | None = None, source: str = "") -> Person:
@@ -40,7 +36,7 @@ def scan(image: Picture, *, person: int | None = None, source: str = "") -> Pers
     clock.lap("pose")
     silhouette = find_silhouette(image, pose)
     clock.lap("silhouette")
-    parts = _find_parts(image, pose, silhouette)
+    parts = parse_parts(image, pose.landmarks, silhouette)
     clock.lap("parsing")
     warnings = describe.find_warnings(image, pose.landmarks, silhouette, facing=facing, people=found.count)
     arms = describe.arms_in_front(pose.landmarks, pose.world)
@@ -72,21 +68,3 @@ class _Clock:
         now = time.perf_counter()
         self.seconds[step] = now - self._last
         self._last = now
-
-
-def _find_parts(image: Picture, pose: Pose, silhouette: Mask) -> Mask:
-    """`(H, W) uint8` of `Part`, found on a reduced copy of a large photo."""
-    from vestiary.person.parsing import parse_parts
-
-    height, width = silhouette.shape
-    scale = PARSING_SIDE / max(height, width)
-    if scale >= 1:
-        return parse_parts(image, pose.landmarks, silhouette)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    mask = np.asarray(cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA), np.uint8)
-    factors = np.array([size[0] / width, size[1] / height, size[0] / width, 1], np.float32)
-    shift = np.array([0.5, 0.5, 0, 0], np.float32)
-    parts = parse_parts(small, (pose.landmarks + shift) * factors - shift, mask)
-    # The median rounds off the steps that enlarging labels leaves.
-    return np.asarray(cv2.medianBlur(cv2.resize(parts, (width, height), interpolation=cv2.INTER_NEAREST), 5), np.uint8)

@@ -25,7 +25,8 @@ Box = tuple[int, int, int, int]
 SIDE = 256  # of selfie segmentation's input
 GRID = 448  # longest side of the grid on which masks are joined and the filter's coefficients are found
 RADIUS = 5  # of the filter, in pixels of that grid
-EPSILON = 1e-3
+EPSILON = 3e-4
+CONTRAST = 1.8  # the filter's edge is softer than a photo's
 MIN_ISLAND = 0.005  # of the largest connected piece
 ROWS = 128  # worked on at a time at full resolution, so that memory stays small
 # What only one of the networks half believes in would be a haze around the person.
@@ -78,6 +79,7 @@ def carry_to_edges(image: Picture, coarse: Floats) -> Mask:
     # With the sure places folded into the coefficients, one linear step at full resolution is all that is left.
     slope *= unsure[..., None]
     offset = offset * unsure + (coarse > 0.5) * (1 - unsure)
+    slope, offset = slope * CONTRAST, (offset - 0.5) * CONTRAST + 0.5
     return _applied(image, cv2.merge([*cv2.split(slope), offset * 255]).astype(np.float32))
 
 
