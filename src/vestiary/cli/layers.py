@@ -17,22 +17,15 @@ if TYPE_CHECKING:
 
     Layers = Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]]
 
-# One colour for each `Part`, in its order; only for looking at.
-_COLOURS = np.array(
-    [
-        *((20, 20, 24), (94, 60, 36), (255, 205, 170), (240, 175, 140), (240, 150, 110), (225, 125, 90)),
-        *((255, 110, 90), (235, 85, 70), (250, 190, 90), (230, 160, 60), (70, 130, 220), (40, 80, 160)),
-        *((190, 90, 200), (230, 120, 190), (60, 170, 120), (120, 200, 80), (110, 110, 120), (160, 130, 40)),
-        *((120, 40, 60), (220, 220, 60)),
-    ],
-    np.uint8,
-)
-
 
 def of_person(person: Person) -> Layers:
     """The silhouette, and the parts in colours."""
+    from vestiary.person.draw import PART_COLOURS
+
+    table = np.zeros((256, 3), np.uint8)
+    table[list(PART_COLOURS)] = list(PART_COLOURS.values())
     yield "silhouette", person.silhouette
-    yield "parts", _COLOURS[person.parts]
+    yield "parts", table[person.parts]
 
 
 def of_garment(garment: Garment, number: int = 0) -> Layers:
