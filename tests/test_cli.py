@@ -47,7 +47,7 @@ def test_try_json_tells_what_the_picture_carries(at: Path, capsys: pytest.Captur
     assert answer["provenance"]["options"] == {"size": 1.2}
     assert [worn["category"] for worn in answer["provenance"]["garments"]] == ["top", "trousers"]
     assert sorted(answer["layers"]) == sorted(str(path) for path in Path("steps").iterdir())
-    assert len(answer["layers"]) == 7
+    assert len(answer["layers"]) == 8
 
 
 def test_same_input_and_options_give_the_same_bytes(at: Path) -> None:

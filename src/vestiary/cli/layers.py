@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 
 def of_person(person: Person) -> Layers:
-    """The silhouette, and the parts in colours."""
-    from vestiary.person.draw import PART_COLOURS
+    """The skeleton, the silhouette, and the parts in colours."""
+    from vestiary.person.draw import draw_parts, draw_skeleton
 
-    table = np.zeros((256, 3), np.uint8)
-    table[list(PART_COLOURS)] = list(PART_COLOURS.values())
+    yield "skeleton", draw_skeleton(person)
     yield "silhouette", person.silhouette
-    yield "parts", table[person.parts]
+    yield "parts", draw_parts(person)
 
 
 def of_garment(garment: Garment, number: int = 0) -> Layers:
