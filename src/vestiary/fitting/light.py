@@ -34,11 +34,13 @@ def old_light(person: Person, body: Body) -> F32:
         if region.sum() < 0.05 * unit**2:
             continue
         inside = region > 0
-        centred = np.clip(log - np.median(log[inside]), -0.7, 0.7) * region
-        slow, mass = _blur(centred, region, 0.13 * unit)
+        centred = log - np.median(log[inside])
+        cloth = region / (1 + (centred / 0.45) ** 4)  # what differs much is print, not light
+        centred = np.clip(centred, -0.7, 0.7)
+        slow, _ = _blur(centred * cloth, cloth, 0.13 * unit)
         rough = float(np.std((centred - slow)[inside]))
         plain = float(np.exp(-((rough / 0.16) ** 2)))
-        folds, _ = _blur(centred, region, 0.022 * unit)
+        folds, _ = _blur(centred * cloth, cloth, 0.022 * unit)
         shade = np.clip(slow, -0.35, 0.22) + 0.55 * plain * np.clip(folds - slow, -0.22, 0.15)
         total += shade * (0.30 + 0.70 * plain) * region
         weight += region
