@@ -56,7 +56,7 @@ def test_face_hair_and_hands_stay():
 
 def test_print_is_not_mirrored_and_lands_on_the_chest():
     """The sun of the sample tee is yellow; the lettering of the white tee starts on the picture's left."""
-    wearer, fitting = fit("tee_floor_phone.jpg")
+    _, fitting = fit("tee_floor_phone.jpg")
     yellow = (fitting.image[..., 0] > 150) & (fitting.image[..., 2] < 110) & (fitting.mask > 0)
     y, x = np.nonzero(yellow)
     assert len(y) > 50
@@ -161,7 +161,7 @@ def test_a_mesh_that_moves_nothing_shows_the_garment_as_it_is():
     colour = rng.uniform(0, 255, (40, 60, 3)).astype(np.float32)
     alpha = np.ones((40, 60), np.float32)
     grid = np.stack(np.meshgrid(np.linspace(0, 59, 7), np.linspace(0, 39, 5)), axis=-1)
-    piece = deform.warp(colour, alpha, deform.Mesh(grid, grid + (5, 3)), (100, 80))
+    piece = deform.warp(colour, alpha, deform.Mesh(grid, grid + np.array([5, 3])), (100, 80))
     assert piece is not None
     inside = piece.alpha[2:-4, 2:-4]
     assert inside.min() > 0.99
