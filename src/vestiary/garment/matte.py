@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from vestiary.types import Mask, Picture
 
     Plane = NDArray[np.floating[Any]]
+    Whole = NDArray[np.intp]
 
 
 def reduce(image: Picture, long_side: int) -> Picture:
@@ -25,7 +27,7 @@ def reduce(image: Picture, long_side: int) -> Picture:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def soften(image: Picture, coarse: Mask, *, long_side: int = 768) -> Mask:
+def soften(image: Picture, coarse: Mask, *, long_side: int = 640) -> Mask:
     """`(H, W) uint8` soft alpha that follows the photo's own edges near the border of `coarse`.
 
     A colour guided filter (He et al. 2013) whose coefficients are found at a reduced size and applied at the full one
@@ -70,36 +72,46 @@ def guide(image: Plane, mask: Plane, radius: int, smoothness: float) -> tuple[Pl
     return mean(slope), mean(offset)
 
 
-def _apply(image: Picture, mask: Plane, band: Mask, slope: Plane, offset: Plane, rows: int = 512) -> Mask:
-    """Coefficients found at a reduced size, used at the full one, in strips so that memory stays small."""
+def _apply(image: Picture, mask: Plane, band: Mask, slope: Plane, offset: Plane) -> Mask:
+    """Coefficients found at a reduced size, used at the full one, within the band alone."""
     height, width = image.shape[:2]
     coarse = np.rint(mask * 255).astype(np.uint8)
     alpha = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    near = cv2.resize(band, (width, height), interpolation=cv2.INTER_NEAREST)
-    maps = np.dstack((slope, offset))
-    to_small = maps.shape[0] / height
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        ys = ((np.arange(top, bottom, dtype=np.float32) + 0.5) * to_small - 0.5)[:, None]
-        xs = ((np.arange(width, dtype=np.float32) + 0.5) * (maps.shape[1] / width) - 0.5)[None]
-        where = near[top:bottom] > 0
-        if not where.any():
-            continue
-        columns, lines = (np.ascontiguousarray(plane) for plane in np.broadcast_arrays(xs, ys))
-        here = cv2.remap(maps, columns, lines, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-        soft = (here[..., :3] * image[top:bottom].astype(np.float32) * (1 / 255)).sum(-1) + here[..., 3]
-        soft = np.clip((soft - 0.08) * (255 / 0.84), 0, 255).astype(np.uint8)
-        alpha[top:bottom][where] = soft[where]
+    maps = np.dstack((slope, offset)).astype(np.float32)
+    for ys, xs in _places(band, (height, width)):
+        here = sample(maps, xs, ys, (width, height))
+        soft = (here[:, :3] * (image[ys, xs].astype(np.float32) / 255)).sum(-1) + here[:, 3]
+        alpha[ys, xs] = np.clip((soft - 0.2) * (255 / 0.72), 0, 255).astype(np.uint8)
     return alpha
 
 
-def own_colours(image: Picture, alpha: Mask, *, long_side: int = 1024) -> Picture:
+def _places(band: Mask, shape: tuple[int, int], rows: int = 512) -> Iterator[tuple[Whole, Whole]]:
+    """The pixels of the full size where a reduced band is set, strip by strip so that memory stays small."""
+    near = cv2.resize(band, shape[::-1], interpolation=cv2.INTER_NEAREST)
+    for top in range(0, shape[0], rows):
+        ys, xs = np.nonzero(near[top : top + rows])
+        if len(ys):
+            yield ys + top, xs
+
+
+def sample(maps: Plane, xs: Whole, ys: Whole, size: tuple[int, int]) -> Plane:
+    """`(n, channels)`: a reduced map at pixels of the full (width, height), bilinear."""
+    columns = 4096  # the remapping takes pictures, and no side of one may exceed 32767
+    short = -len(xs) % columns
+    x = (np.pad(xs, (0, short), mode="edge") + 0.5) * (maps.shape[1] / size[0]) - 0.5
+    y = (np.pad(ys, (0, short), mode="edge") + 0.5) * (maps.shape[0] / size[1]) - 0.5
+    grid = [plane.astype(np.float32).reshape(-1, columns) for plane in (x, y)]
+    found = cv2.remap(maps, grid[0], grid[1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    return np.asarray(found.reshape(-1, maps.shape[2])[: len(xs)])
+
+
+def own_colours(image: Picture, alpha: Mask, *, long_side: int = 640) -> Picture:
     """The photo with the ground's colour taken out of the soft edge, and the garment's colours bled a little outwards.
 
     Blur fusion (Forte 2021, eq. 4 to 6); the blurred estimates come from a reduced copy.
     """
     small, soft = reduce(image, long_side).astype(np.float32), reduce(alpha, long_side).astype(np.float32) / 255
-    radius = max(4, round(max(small.shape[:2]) / 110))
+    radius = max(3, round(max(small.shape[:2]) / 110))
     front = _spread(small, np.where(soft > 0.9, soft, 0.02 * soft), radius)
     behind = _spread(small, np.where(soft < 0.1, 1 - soft, 0.02 * (1 - soft)), radius)
     wide = cv2.dilate((soft > 0.02).astype(np.uint8), ellipse(radius))
@@ -113,20 +125,14 @@ def _spread(image: Plane, weight: Plane, radius: int) -> Plane:
     return np.asarray(cv2.blur(image * weight[..., None], side) / cv2.blur(weight, side)[..., None])
 
 
-def _unmix(image: Picture, alpha: Mask, front: Plane, behind: Plane, edge: Mask, rows: int = 512) -> Picture:
-    height, width = image.shape[:2]
+def _unmix(image: Picture, alpha: Mask, front: Plane, behind: Plane, band: Mask) -> Picture:
+    size = (image.shape[1], image.shape[0])
     result = image.copy()
-    scale = (front.shape[1] / width, front.shape[0] / height)
-    near = cv2.resize(edge, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    for top in range(0, height, rows):
-        ys, xs = np.nonzero(near[top : top + rows])
-        if not len(ys):
-            continue
-        ys += top
-        places = (((ys + 0.5) * scale[1]).astype(np.intp), ((xs + 0.5) * scale[0]).astype(np.intp))
+    maps = np.dstack((front, behind)).astype(np.float32)
+    for ys, xs in _places(band, image.shape[:2]):
+        here = sample(maps, xs, ys, size)
         a = (alpha[ys, xs].astype(np.float32) / 255)[:, None]
-        f, b, seen = front[places], behind[places], image[ys, xs].astype(np.float32)
-        own = f + a * (seen - a * f - (1 - a) * b)
+        own = here[:, :3] + a * (image[ys, xs] - a * here[:, :3] - (1 - a) * here[:, 3:])
         result[ys, xs] = np.clip(np.rint(own), 0, 255).astype(np.uint8)
     return result
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from vestiary.types import Mask, Person, Picture
 
-SURE_DETECTION = 0.78  # printed faces and empty coats reach 0.76, people in the street are above 0.79
-SURE_POSE = 0.9
 LEAST_SHARE = 0.04  # of the person's silhouette; smaller scraps of a garment are not offered
 GRID = 512  # long side in pixels on which covered places are found and filled
 PARTS: dict[Category, Part] = {name: Part[name.upper()] for name in CATEGORIES}
@@ -42,10 +40,16 @@ def find_wearer(image: Picture) -> bool:
     Args:
         image: `(h, w, 3) uint8`; a reduced copy will do.
     """
-    from vestiary.person.pose import detect_people, estimate_pose
+    from vestiary.person.pose import detect_people
+    from vestiary.person.presence import find_person
 
-    found = [person for person in detect_people(image) if person.score >= SURE_DETECTION]
-    return bool(found) and estimate_pose(image, found[0]).score >= SURE_POSE
+    if not detect_people(image):  # the quick look, which is all that most garment photos need
+        return False
+    try:
+        find_person(image)
+    except PersonError:
+        return False
+    return True
 
 
 def scan_wearer(image: Picture) -> Person:
