@@ -1,7 +1,7 @@
 """Engines by name: which exist, which are installed, and how to get one.
 
-An engine is a way of putting garments on a person. Built-in and third-party engines register the same way: an entry
-point in the group `vestiary.engines` that names an `EngineSpec`.
+An engine is a way of putting garments on a person. Built-in and third-party engines register through the same door: an
+entry point in the group `vestiary.engines` that names an `EngineSpec`.
 """
 
 from __future__ import annotations
@@ -83,11 +83,9 @@ PASTE = EngineSpec(
 
 def list_engines() -> dict[str, EngineSpec]:
     """Every registered engine by name, also those whose dependencies are missing. Imports none of them."""
-    specs = {spec.name: spec for spec in (EMBEDDED, PASTE)}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        if point.name not in specs:
-            specs[point.name] = point.load()
-    return specs
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    own_first = sorted(found.values(), key=lambda point: (not point.value.startswith(f"{__name__}:"), point.name))
+    return {point.name: point.load() for point in own_first}
 
 
 _loaded: dict[EngineSpec, Engine] = {}
