@@ -119,8 +119,8 @@ def train(
         state.seconds += time.perf_counter() - clock
         clock = time.perf_counter()
         if state.steps % 50 == 0:
-            recent = sum(state.losses[-50:]) / 50
-            _log(plan, f"step {state.steps}  {state.seconds / 60:.1f} min  loss {recent:.4f}")
+            recent = state.losses[-50:]
+            _log(plan, f"step {state.steps}  {state.seconds / 60:.1f} min  loss {sum(recent) / len(recent):.4f}")
         if state.seconds - saved > plan.checkpoint_every * 60:
             state.save(plan.out / "checkpoint.pt")
             saved = state.seconds
