@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 Half = Literal["upper", "lower"]
 
-SIDEWAYS = 55.0  # degrees that the chest is turned away from the camera
-AWAY = 110.0
+SIDEWAYS = 55.0  # degrees that the chest is turned from the camera
+AWAY, SURELY_AWAY = 100.0, 125.0
 FACE_SEEN = 0.66
 LYING = 55.0  # degrees between the trunk and the vertical
 SURE = 0.5  # confidence of a joint that counts as seen
 IN_FRONT = 0.04  # metres nearer than the trunk
-MIN_HEIGHT, GOOD_HEIGHT = 48, 160  # pixels of the person
+MIN_HEIGHT, GOOD_HEIGHT = 64, 256  # pixels from head to foot, whether the feet are in the photo or not
 SHARP_HEIGHT = 384  # height at which sharpness is compared
-MIN_SHARPNESS = 40.0
-MIN_LIGHT = 28
+MIN_SHARPNESS = 60.0
+MIN_LIGHT = 70  # of the person's brightest twentieth, 0..255
+TRUNKS = 3.5  # lengths of the trunk from head to foot
 
 _SIDES = {
     "left": (Joint.LEFT_ELBOW, Joint.LEFT_WRIST, Joint.LEFT_INDEX),
@@ -47,10 +48,10 @@ def facing_of(world: Points, face: float) -> Facing:
 
     Args:
         world: `(33, 3)`, metres.
-        face: 0..1, how surely a face is seen; somebody whose face is seen is not taken for somebody from behind.
+        face: 0..1, how surely a face is seen; then it takes a further turn to count as from behind.
     """
     turned = yaw(world)
-    if abs(turned) > AWAY and face < FACE_SEEN:
+    if abs(turned) > (SURELY_AWAY if face >= FACE_SEEN else AWAY):
         return "back"
     if abs(turned) > SIDEWAYS:
         return "left" if turned > 0 else "right"
@@ -119,7 +120,9 @@ def check_can_serve(pose: Points, world: Points, facing: Facing) -> None:
     """
     if person_height(pose) < MIN_HEIGHT:
         hint = f"Use a photo, or cut one out, in which the person is at least {GOOD_HEIGHT} pixels tall."
-        raise PersonError(f"the person is only {person_height(pose):.0f} pixels tall.", hint=hint)
+        raise PersonError(
+            f"the person is too small: about {person_height(pose):.0f} pixels from head to foot.", hint=hint
+        )
     lean = trunk_lean(pose)
     if lean > 180 - LYING:
         raise PersonError("the person is upside down.", hint="Turn the photo upright.")
@@ -137,9 +140,10 @@ def trunk_lean(pose: Points) -> float:
 
 
 def person_height(pose: Points) -> float:
-    """How tall the person is in the photo, in pixels: the seen landmarks' extent, and half a head more."""
-    seen = pose[pose[:, 3] > SURE, 1] if (pose[:, 3] > SURE).sum() > 1 else pose[:, 1]
-    return float(np.ptp(seen)) * 1.08
+    """How many pixels tall the whole person is, or would be if the photo went on to the feet."""
+    trunk = np.hypot(*(_between(pose, Joint.LEFT_SHOULDER) - _between(pose, Joint.LEFT_HIP))[:2])
+    across = np.hypot(*(pose[Joint.LEFT_SHOULDER] - pose[Joint.RIGHT_SHOULDER])[:2])
+    return float(TRUNKS * max(trunk, 1.3 * across))
 
 
 def find_warnings(image: Picture, pose: Points, silhouette: Mask, *, facing: Facing, people: int) -> tuple[str, ...]:
@@ -147,18 +151,24 @@ def find_warnings(image: Picture, pose: Points, silhouette: Mask, *, facing: Fac
     height = person_height(pose)
     light, sharpness = _light_and_sharpness(image, silhouette)
     halves = visible_halves(pose, image.shape[:2])
-    checks = {
-        f"There are {people} people; this is the largest one unless you chose another.": people > 1,
-        f"The person is seen from the side (facing {facing}); clothes fit best on somebody who faces the camera.": (
-            facing in ("left", "right")
-        ),
-        f"The person is only {height:.0f} pixels tall; a larger photo gives a better picture.": height < GOOD_HEIGHT,
-        "The photo is blurred; a sharp one gives a better picture.": sharpness < MIN_SHARPNESS,
-        "The photo is very dark; more light gives a better picture.": light < MIN_LIGHT,
-        "The legs are not in the photo: trousers, skirts and shorts cannot be fitted.": "lower" not in halves,
-        "The upper body is not whole in the photo: tops cannot be fitted well.": "upper" not in halves,
-    }
-    return tuple(text for text, applies in checks.items() if applies)
+    warnings: list[str] = []
+    if people > 1:
+        warnings.append(f"There are {people} people; this is the largest one unless you chose another.")
+    if facing in ("left", "right"):
+        warnings.append("The person is seen from the side; clothes fit best on somebody who faces the camera.")
+    if height < GOOD_HEIGHT:
+        warnings.append(
+            f"The person is small, about {height:.0f} pixels from head to foot; a larger photo looks better."
+        )
+    if sharpness < MIN_SHARPNESS:
+        warnings.append("The photo is blurred; a sharp one looks better.")
+    if light < MIN_LIGHT:
+        warnings.append("The photo is very dark; one with more light looks better.")
+    if "upper" not in halves:
+        warnings.append("The upper body is not whole in the photo: tops, outerwear and dresses cannot be fitted.")
+    if "lower" not in halves:
+        warnings.append("The legs are not in the photo: trousers, shorts and skirts cannot be fitted.")
+    return tuple(warnings)
 
 
 def _torso(pose: Points) -> Points:
@@ -178,7 +188,7 @@ def _between(pose: Points, left: Joint) -> Points:
 
 
 def _light_and_sharpness(image: Picture, silhouette: Mask) -> tuple[float, float]:
-    """Median lightness 0..255 of the person, and the variance of the Laplacian on them at one common size."""
+    """Lightness 0..255 of the person's brightest twentieth; variance of the Laplacian on them at a common size."""
     x, y, w, h = cv2.boundingRect((silhouette > 127).astype(np.uint8))
     if not w or not h:
         return 0.0, 0.0
@@ -189,4 +199,4 @@ def _light_and_sharpness(image: Picture, silhouette: Mask) -> tuple[float, float
     if not inside.any():
         return 0.0, 0.0
     edges = cv2.Laplacian(grey, cv2.CV_32F)
-    return float(np.median(grey[inside])), float(edges[inside].var())
+    return float(np.percentile(grey[inside], 95)), float(edges[inside].var())

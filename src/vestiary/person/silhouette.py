@@ -27,7 +27,7 @@ GRID = 448  # longest side of the grid on which masks are joined and the filter'
 RADIUS = 5  # of the filter, in pixels of that grid
 EPSILON = 3e-4
 CONTRAST = 1.8  # the filter's edge is softer than a photo's
-MIN_ISLAND = 0.005  # of the largest connected piece
+MIN_ISLAND = 0.02  # of the largest connected piece
 ROWS = 128  # worked on at a time at full resolution, so that memory stays small
 # What only one of the networks half believes in would be a haze around the person.
 _LEVELS = np.clip((np.arange(256) - 56) / 143, 0, 1).astype(np.float32)
