@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from vestiary import weights
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
 from vestiary.fitting import agnostic, body, layers, light, placement
@@ -119,7 +120,8 @@ class EmbeddedEngine:
         kept = _layers(prepared, cloths, canvas, mask) if options.layers else {}
         steps.done("done", image)
         warnings = prepared.person.warnings + tuple(w for g in garments for w in g.warnings)
-        provenance = describe("embedded", prepared.person, garments, options)
+        used = {name: spec.sha256 for name, spec in weights.list_weights().items()}
+        provenance = describe("embedded", prepared.person, garments, options, weights=used)
         return Fitting(image, mask, kept, provenance, {**prepared.timings, **clock.laps}, warnings)
 
 

@@ -14,7 +14,7 @@ from vestiary.fitting import light
 from vestiary.fitting.agnostic import Agnostic
 from vestiary.fitting.body import SIDES, Body, limb_mask
 from vestiary.fitting.deform import Piece, shrink, warp
-from vestiary.fitting.placement import Placement
+from vestiary.fitting.drape import Placement
 from vestiary.types import LOWER, LOWER_CLOTHES, Garment, Part, Person
 
 F32 = NDArray[np.float32]
