@@ -69,7 +69,7 @@ def pixel_ratio() -> float:
 
 def prepare_pictures(folder: Path) -> dict[str, Path]:
     """A sample person in two sizes, and sample garments."""
-    person = open_picture(samples.people()["mira"]).image
+    person = open_picture(next(iter(samples.people().values()))).image
     made = {"person": folder / "person.jpg", "large": folder / "large.jpg"}
     for path, size in ((made["person"], SIZE), (made["large"], LARGE)):
         save_picture(cv2.resize(person, size, interpolation=cv2.INTER_CUBIC), path)
