@@ -24,7 +24,7 @@ SLIM, BULKY = 0.80, 1.22
 # Half widths in shoulder units along the torso, at fractions of the distance from shoulder line to hip line.
 _LEVELS = np.array([0.00, 0.20, 0.40, 0.62, 0.85, 1.00, 1.15, 1.45, 2.00, 3.00])
 _HALF_WIDTHS = np.array([0.56, 0.50, 0.46, 0.41, 0.47, 0.51, 0.52, 0.47, 0.40, 0.34])
-ARM_RADII = (0.150, 0.120, 0.085)  # shoulder, elbow, wrist
+ARM_RADII = (0.140, 0.112, 0.080)  # shoulder, elbow, wrist
 LEG_RADII = (0.255, 0.170, 0.120)  # hip, knee, ankle
 NECK_HALF_WIDTH, NECK_HEIGHT = 0.19, 0.24  # where neck and shoulder meet, from the middle of the shoulder line
 
@@ -39,6 +39,8 @@ class Limb:
         radii: `(N,)` half width of the bare limb in pixels.
         joint: `along` of the elbow (knee) and `end` of the wrist (ankle).
         side: the wearer's side.
+        skin: `(N, 2)` how far bare skin is seen to go outward and inward from the centre line, 0 where none is.
+        edge: `(N,)` how far the silhouette goes outward, NaN where it goes on beyond twice the radius.
     """
 
     line: F64
@@ -47,6 +49,8 @@ class Limb:
     joint: float
     end: float
     side: Side
+    skin: F64
+    edge: F64
 
     def at(self, length: float | F64) -> F64:
         """Points of the centre line at a length along the limb."""
@@ -79,6 +83,7 @@ class Body:
         widths: `(N, 2)` half widths towards the wearer's left and right.
         outline: `(N, 2)` the silhouette's own half widths, NaN where an arm or a bag hides them.
         arms, legs: by side.
+        behind: sides whose forearm is behind the torso.
         shoulder_tops: height of the shoulder's contour above each joint, in pixels (left, right).
     """
 
@@ -93,6 +98,7 @@ class Body:
     outline: F64
     arms: dict[Side, Limb]
     legs: dict[Side, Limb]
+    behind: frozenset[Side]
     shoulder_tops: tuple[float, float]
 
     @property
@@ -146,7 +152,27 @@ def measure(person: Person) -> Body:
     usual = np.interp(levels / torso, _LEVELS, _HALF_WIDTHS) * unit * squeeze
     widths = np.stack([_believable(outline[:, i], usual) for i in (0, 1)], axis=1)
     tops = (_shoulder_top(person, left, unit), _shoulder_top(person, right, unit))
-    return Body(unit, neck, pelvis, (left - right) / 2, torso, levels, axis, widths, outline, arms, legs, tops)
+    body = Body(
+        unit, neck, pelvis, (left - right) / 2, torso, levels, axis, widths, outline, arms, legs, frozenset(), tops
+    )
+    return replace(body, behind=frozenset(side for side in SIDES if _is_behind(person, body, side)))
+
+
+def _is_behind(person: Person, body: Body, side: Side) -> bool:
+    """Whether the pose has the wrist within the torso although no hand or bare arm is seen there."""
+    if side in person.arm_in_front:
+        return False
+    wrist = body.arms[side].at(body.arms[side].end)
+    level = float((wrist - body.neck) @ body.down)
+    offset = float((wrist - body.centre(level)) @ body.left)
+    within = abs(offset) < 0.95 * float(body.half_width(level, "left" if offset > 0 else "right"))
+    if not within or not 0.2 * body.torso < level < 1.1 * body.torso:
+        return False
+    reach = round(0.15 * body.unit)
+    x, y = np.round(wrist).astype(int)
+    near = person.parts[max(y - reach, 0) : max(y + reach, 0), max(x - reach, 0) : max(x + reach, 0)]
+    shown = (Part.LEFT_HAND, Part.RIGHT_HAND, Part.LEFT_ARM, Part.RIGHT_ARM, Part.BAG)
+    return bool(np.isin(near, shown).mean() < 0.06) if near.size else False
 
 
 def _unit(pose: F64, world: F64) -> float:
@@ -201,25 +227,31 @@ def _limb(person: Person, side: Side, kind: Literal["arm", "leg"], unit: float) 
     sigma = max(1.0, 0.10 * run[1] / (along[1] - along[0]))
     line = np.stack([_smooth(line[:, i], sigma) for i in (0, 1)], axis=1)
     radii = np.interp(along, run[:3], ARM_RADII if kind == "arm" else LEG_RADII) * unit
-    limb = Limb(line, along, radii, float(run[1]), float(run[2]), side)
-    return replace(limb, radii=radii * _stoutness(person, limb, kind))
+    none = np.zeros((len(along), 2))
+    limb = Limb(line, along, radii, float(run[1]), float(run[2]), side, none, np.full(len(along), np.nan))
+    return _fitted(person, limb, Part[f"{side.upper()}_{kind.upper()}"])
 
 
-def _stoutness(person: Person, limb: Limb, kind: Literal["arm", "leg"]) -> float:
-    """How thick the bare limb is against the usual, 0.65..1.15, from where its skin is seen; 0.92 where none is."""
-    part = Part[f"{limb.side.upper()}_{kind.upper()}"]
-    lengths = np.linspace(0.15, 0.95, 25) * limb.end
+def _fitted(person: Person, limb: Limb, part: Part) -> Limb:
+    """The limb with its thickness, skin and edge as the photo shows them.
+
+    Thickness is 0.65..1.15 of the usual where skin is seen right across the limb, 0.92 of it where none is.
+    """
     reach = np.linspace(-2.0, 2.0, 81)
-    at = (
-        limb.at(lengths)[:, None]
-        + (limb.outward(lengths) * limb.radius(lengths)[:, None])[:, None] * reach[None, :, None]
-    )
-    bare = (person.parts == part).astype(np.uint8)
-    hit = cv2.remap(bare, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), cv2.INTER_NEAREST) > 0
-    rows = hit[:, 30:51].mean(axis=1) > 0.7  # skin right across the middle
-    if rows.sum() < 4:
-        return 0.92
-    return float(np.clip(np.median(hit[rows].sum(axis=1)) * (reach[1] - reach[0]) / 2, 0.65, 1.15))
+    out = limb.outward(limb.along) * limb.radius(limb.along)[:, None]
+    at = (limb.line[:, None] + out[:, None] * reach[None, :, None]).astype(np.float32)
+    bare = cv2.remap((person.parts == part).view(np.uint8), at[..., 0], at[..., 1], cv2.INTER_NEAREST) > 0
+    body = cv2.remap(person.silhouette, at[..., 0], at[..., 1], cv2.INTER_LINEAR) > 127
+    across = (bare[:, 30:51].mean(axis=1) > 0.7) & (limb.along > 0.15 * limb.end) & (limb.along < 0.95 * limb.end)
+    stout = 0.92
+    if across.sum() >= 4:
+        stout = float(np.clip(np.median(bare[across].sum(axis=1)) * (reach[1] - reach[0]) / 2, 0.65, 1.15))
+    sides = (bare[:, 40:], bare[:, 40::-1])
+    skin = np.stack([np.where(s.any(axis=1), s.shape[1] - 1 - s[:, ::-1].argmax(axis=1), 0) for s in sides], axis=1)
+    ends = ~body[:, 40:]
+    edge = np.where(ends.any(axis=1) & body[:, 40], ends.argmax(axis=1), np.nan)
+    step = (reach[1] - reach[0]) * limb.radii
+    return replace(limb, radii=limb.radii * stout, skin=skin * step[:, None], edge=edge * step)
 
 
 def limb_mask(

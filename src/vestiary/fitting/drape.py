@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.fitting.body import Body, Side
+from vestiary.fitting.body import Body, Limb, Side
 from vestiary.fitting.deform import Mesh
 
 F64 = NDArray[np.float64]
@@ -43,14 +43,45 @@ class Placement:
     cuffs: dict[Side, float]
 
 
-def seen_width(body: Body, flat: float, level: float, side: Side) -> float:
-    """Half width at which a garment of this flat half width is seen at a level of the body, in pixels."""
-    least = float(body.half_width(level, side)) * EASE
-    wide = max(flat * ROUND, least)
-    if level > body.torso - 0.3 * body.unit:  # below the hips wide cloth falls into folds
-        loose = float(np.clip((level - body.torso) / body.unit + 0.3, 0, 1))
-        wide -= loose * 0.42 * max(wide - 1.25 * least, 0.0)
-    edge = float(body.seen_half_width(level, side))
-    if np.isfinite(edge) and abs(wide / max(edge, 1.0) - 1) < SNAP and edge >= least / EASE:
-        wide = edge + 0.008 * body.unit
-    return wide
+def seen_widths(body: Body, flat: F64, levels: F64, side: Side) -> F64:
+    """Half widths at which a garment of these flat half widths is seen along one side of the body, in pixels.
+
+    Args:
+        flat: `(N,)` from the garment's middle to its side, in pixels of the photo.
+        levels: `(N,)` where on the torso's axis.
+    """
+    least = body.half_width(levels, side) * EASE
+    wide = np.maximum(flat * ROUND, least)
+    # Below the hips wide cloth falls into folds.
+    loose = np.clip((levels - body.torso) / body.unit + 0.3, 0, 1)
+    wide = wide - loose * 0.42 * np.maximum(wide - 1.25 * least, 0.0)
+    edge = body.seen_half_width(levels, side)
+    seen = np.isfinite(edge)
+    edge = np.where(seen, edge, wide) + 0.008 * body.unit
+    near = seen & (np.abs(wide / edge - 1) < SNAP) & (edge >= least / EASE)
+    return even(np.where(near, edge, wide))
+
+
+def tube_widths(limb: Limb, flat: F64, lengths: F64) -> tuple[F64, F64]:
+    """Half widths of a sleeve or trouser leg outward and inward of the limb's centre line, in pixels.
+
+    Args:
+        flat: flat width of the tube at each of `lengths` along the limb, in pixels.
+    """
+    bare = limb.radius(lengths) * 1.10
+    half = np.maximum(flat * TUBE_ROUND / 2, bare)
+    skin = [np.interp(lengths, limb.along, limb.skin[:, i]) for i in (0, 1)]
+    edge = np.interp(lengths, limb.along, limb.edge)
+    seen = np.isfinite(edge)
+    near = seen & (np.abs(np.where(seen, edge, half) / half - 1) < 1.5 * SNAP)
+    trust = even(near.astype(np.float64))
+    outward = half + trust * (even(np.where(near, edge, half)) - half)
+    covering = np.where(skin[0] > 0, np.minimum(skin[0], 1.8 * bare) + 0.08 * float(limb.radii.max()), 0.0)
+    return np.maximum(outward, even(covering)), np.maximum(half, even(np.minimum(skin[1], 1.4 * bare)))
+
+
+def even(values: F64) -> F64:
+    """Values along an edge, averaged over a quarter of them: no bump of the silhouette becomes one of the cloth."""
+    reach = max(1, len(values) // 8)
+    padded = np.pad(values, reach, mode="edge")
+    return np.convolve(padded, np.ones(2 * reach + 1) / (2 * reach + 1), "valid")

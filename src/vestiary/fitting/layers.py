@@ -133,8 +133,9 @@ def compose(
     canvas = Canvas(photo.astype(np.float32), np.zeros(photo.shape[:2], np.uint8))
     level = _levels(body, photo.shape[:2])
     covered = _coverage(cloths, photo.shape[:2])
+    waist = waistband(person, body, cloths, level)
     gone = removed(person, body, cloths, level, tuck=tuck)
-    take_away(canvas, person, body, agnostic, gone, cloths, level, tuck=tuck)
+    take_away(canvas, body, agnostic, gone, cloths, level, waist)
     canvas.layers["agnostic"] = np.clip(canvas.colour + 0.5, 0, 255).astype(np.uint8)
     arms, arms_colour = bare_arms(photo, person, body, agnostic, gone, cloths)
     front = in_front(person, body, cloths, tuck=tuck)
@@ -142,15 +143,18 @@ def compose(
     order = _order(cloths, tuck)
     shadows = light.cast_shadow(np.maximum(front, 0.6 * arms), 0.10 * body.unit, 0.30)
     canvas.shade(_hem_shadow(covered, gone, front, body))
+    sleeves = [(cloth, name) for cloth in order for name in cloth.pieces if name.endswith("sleeve")]
+    hidden = [(cloth, name) for cloth, name in sleeves if name.removesuffix("_sleeve") in body.behind]
+    for cloth, name in hidden:
+        _lay_piece(canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=None)
     for cloth in order:
         for name in [n for n in cloth.pieces if not n.endswith("sleeve")]:
             _lay_piece(
-                canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=_cut(cloth, order, level, body, tuck)
+                canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=_cut(cloth, waist, level, body, tuck)
             )
     if any(not c.is_lower for c in cloths):
-        sleeves = [(c, n) for c in order for n in c.pieces if n.endswith("sleeve")]
         canvas.lay(arms_colour, arms)
-        for cloth, name in sleeves:
+        for cloth, name in [item for item in sleeves if item not in hidden]:
             _lay_piece(canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=None)
     canvas.layers["front"] = np.round(front * 255).astype(np.uint8)
     keep = front * (canvas.edited > 0)
@@ -193,7 +197,11 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
             old &= level < max(hem, waist)  # a coat that nothing is known behind stays below the new hem, as a skirt
         gone |= old
         if "top" in kinds:
-            gone |= person.is_part(Part.DRESS) & ((level < max(min(hem, body.torso), waist)) | bool(kinds & LOWER))
+            end = waist if tuck else max(min(hem, body.torso), waist)
+            gone |= person.is_part(Part.DRESS) & ((level < end) | bool(kinds & LOWER))
+    if kinds & (LOWER | {"dress"}):
+        bare = person.is_part(Part.LEFT_LEG, Part.RIGHT_LEG)
+        gone |= bare & (level < _legs_from(cloths) - 0.10 * body.unit)
     if kinds & LOWER:
         gone |= person.is_part(*LOWER_CLOTHES)
         gone |= person.is_part(Part.DRESS) & (level > (waist if tuck else body.torso + 0.10 * body.unit))
@@ -202,6 +210,10 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
     reach = max(1, round(0.022 * body.unit))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     grown = cv2.dilate(gone.view(np.uint8) * 255, kernel)
+    far = 2 * reach
+    near = cv2.dilate(gone.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * far + 1, 2 * far + 1)))
+    rest = cv2.compare(person.silhouette, 100, cv2.CMP_GT) & (near * 255)
+    grown |= rest & cv2.compare(person.parts, int(Part.BACKGROUND), cv2.CMP_EQ)  # on the body, but named nothing
     stays = person.is_part(*IN_FRONT, *_STAYS)
     if kinds <= LOWER and not tuck:
         stays |= person.is_part(Part.TOP, Part.OUTERWEAR)
@@ -211,6 +223,11 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
         stays |= person.is_part(Part.TOP)
     grown[stays & ~gone] = 0
     return cast(U8, cv2.GaussianBlur(grown, (0, 0), max(0.6, 0.006 * body.unit)))
+
+
+def _legs_from(cloths: Sequence[Cloth]) -> float:
+    """Level below which legs are seen under a new lower garment or dress."""
+    return max(c.placement.hem_level for c in cloths if c.is_lower or c.garment.category == "dress")
 
 
 def _is_long(person: Person, body: Body, old: NDArray[np.bool_], below: NDArray[np.bool_]) -> bool:
@@ -223,26 +240,19 @@ _STAYS = (Part.NECK, Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LE
 
 
 def take_away(
-    canvas: Canvas,
-    person: Person,
-    body: Body,
-    agnostic: Agnostic,
-    gone: U8,
-    cloths: Sequence[Cloth],
-    level: F32,
-    *,
-    tuck: bool,
+    canvas: Canvas, body: Body, agnostic: Agnostic, gone: U8, cloths: Sequence[Cloth], level: F32, waist: float
 ) -> None:
     """Fill what the old clothes covered: ground, then trousers or skirt, then skin."""
     kinds = {cloth.garment.category for cloth in cloths}
     away = gone.astype(np.float32) / 255.0
     canvas.lay(agnostic.background, away)
-    waist = body.torso - (0.55 if tuck else 0.50) * body.unit
     trunk, arms, legs = (m.astype(np.float32) / 255.0 for m in (agnostic.trunk, agnostic.arms, agnostic.legs))
     keeps_lower = agnostic.lower is not None and not kinds & (LOWER | {"dress"})
     below = np.clip((level - waist) / (0.02 * body.unit) + 0.5, 0, 1)
     skin = np.maximum(trunk * ((1 - below) if keeps_lower else 1), arms)
-    if not keeps_lower:
+    if kinds & (LOWER | {"dress"}):
+        skin = np.maximum(skin, legs * (level > _legs_from(cloths) - 0.15 * body.unit))
+    elif not keeps_lower:
         skin = np.maximum(skin, legs)
     canvas.lay(agnostic.skin, away * skin)
     if keeps_lower and agnostic.lower is not None:
@@ -269,6 +279,8 @@ def bare_arms(
         root = limb_mask(body.arms[side], arms.shape, grow=1.7, end=start)
         beyond = limb_mask(body.arms[side], arms.shape, grow=1.7, start=start)
         arms = arms * np.where((root > 0) & (beyond == 0), 0, 1)
+        if side in body.behind:
+            arms = arms * (1 - limb_mask(body.arms[side], arms.shape, grow=1.3) / 255 * (agnostic.trunk / 255))
     return cast(F32, cv2.GaussianBlur(arms.astype(np.float32), (0, 0), 0.8)), colour
 
 
@@ -289,13 +301,24 @@ def in_front(person: Person, body: Body, cloths: Sequence[Cloth], *, tuck: bool)
     return cast(F32, cv2.GaussianBlur(front.astype(np.float32), (0, 0), 0.8))
 
 
-def _cut(cloth: Cloth, order: Sequence[Cloth], level: F32, body: Body, tuck: bool) -> F32 | None:
+def waistband(person: Person, body: Body, cloths: Sequence[Cloth], level: F32) -> float:
+    """Level of the waistband down the torso's axis in pixels: the new one, else the seen one, else the usual one."""
+    for cloth in cloths:
+        if cloth.is_lower:
+            return cloth.placement.waist_level
+    usual = body.torso - 0.50 * body.unit
+    seen = level[person.is_part(*LOWER_CLOTHES)]
+    if len(seen) < 0.05 * body.unit**2:
+        return usual
+    return float(np.clip(np.percentile(seen, 2), usual - 0.3 * body.unit, body.torso))
+
+
+def _cut(cloth: Cloth, waist: float, level: F32, body: Body, tuck: bool) -> F32 | None:
     """For a tucked top: 1 above the waistband, 0 below."""
-    if cloth.is_lower or not tuck or cloth.garment.category != "top":
+    if not tuck or cloth.garment.category != "top":
         return None
-    waists = [c.placement.waist_level for c in order if c.is_lower]
-    waist = (waists[0] + 0.06 * body.unit) if waists else body.torso - 0.50 * body.unit
-    return np.asarray(np.clip((waist - level) / (0.01 * body.unit) + 0.5, 0, 1), np.float32)
+    inside = waist + 0.08 * body.unit
+    return np.asarray(np.clip((inside - level) / (0.01 * body.unit) + 0.5, 0, 1), np.float32)
 
 
 def _hem_shadow(covered: F32, gone: U8, front: F32, body: Body) -> F32:

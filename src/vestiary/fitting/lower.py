@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vestiary.fitting.body import SIDES, Body, Side
 from vestiary.fitting.deform import polyline, strip
-from vestiary.fitting.drape import TUBE_ROUND, Placement, seen_width
+from vestiary.fitting.drape import Placement, seen_widths, tube_widths
 from vestiary.types import Garment
 from vestiary.types import Landmark as L
 
@@ -41,8 +41,7 @@ def _place_skirt(body: Body, marks: F64, scale: float, waist: float) -> Placemen
     for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
         levels = waist + (edges[side] - top) @ down * scale
         flat = np.maximum(sign * ((edges[side] - top) @ left), 0) * scale
-        wide = np.array([seen_width(body, float(f), float(v), side) for f, v in zip(flat, levels, strict=True)])
-        targets[side] = body.point(levels, sign * wide)
+        targets[side] = body.point(levels, sign * seen_widths(body, flat, levels, side))
     mesh = strip((edges["right"], edges["left"]), (targets["right"], targets["left"]), columns=13, margin=0.12)
     polygon = _widened(np.concatenate([edges["right"], edges["left"][::-1]]), 1.25)
     hem = float(waist + ((marks[L.HEM_LEFT] + marks[L.HEM_RIGHT]) / 2 - top) @ down * scale)
@@ -73,19 +72,19 @@ def _place_legs(body: Body, garment: Garment, marks: F64, scale: float, waist: f
         upper = np.linspace(0.0, 1.0, rows)
         levels = waist + upper * (crotch_level - waist)
         flat = np.abs((source[0][:rows] - top) @ _leftward(marks)) * scale
-        wide = [seen_width(body, float(f), float(v), side) for f, v in zip(flat, levels, strict=True)]
-        outer_top, inner_top = body.point(levels, sign * np.array(wide)), body.centre(levels)
+        outer_top = body.point(levels, sign * seen_widths(body, flat, levels, side))
+        inner_top = body.centre(levels)
         leg = body.legs[side]
         start = float(np.clip(_project(leg.line, leg.along, crotch), 0.1 * unit, 0.6 * unit))
         reach = share * leg.end
         along = np.linspace(start, reach, 2 * rows)
         width = np.linalg.norm(source[0][rows - 1 :] - source[1][rows - 1 :], axis=1) * scale
-        half = np.maximum(width * TUBE_ROUND / 2, leg.radius(along) * 1.08)
+        outward, half = tube_widths(leg, width, along)
         normal, line = leg.outward(along), leg.at(along)
-        # Two legs side by side share the room between them; what does not fit goes to the outside.
+        # Two legs side by side share the room between them; some of what does not fit goes to the outside.
         room = np.linalg.norm(line - body.legs["right" if side == "left" else "left"].at(along), axis=1) / 2
         inward = np.minimum(half, np.maximum(room * 1.02, leg.radius(along) * 0.95))
-        outward = half + 0.25 * (half - inward)
+        outward = outward + 0.25 * np.maximum(half - inward, 0)
         hold = np.clip(1 - (along - start) / (0.9 * unit), 0, 1)[:, None] ** 1.5
         free_outer, free_inner = line + normal * outward[:, None], line - normal * inward[:, None]
         low_outer = free_outer + hold * (outer_top[-1] - free_outer[:1])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vestiary.fitting.body import NECK_HALF_WIDTH, NECK_HEIGHT, SIDES, Body, Side
 from vestiary.fitting.deform import Mesh, ThinPlateSpline, polyline, spline_mesh, strip
-from vestiary.fitting.drape import TUBE_ROUND, Placement, seen_width
+from vestiary.fitting.drape import Placement, seen_widths, tube_widths
 from vestiary.types import Garment
 from vestiary.types import Landmark as L
 
@@ -115,27 +115,31 @@ def _upper_targets(body: Body, garment: Garment, frame: _Frame, scale: float) ->
         neck_x = np.clip(abs(frame.x(neck)) * scale / unit, NECK_HALF_WIDTH * 1.02, 0.46)
         seam_x = abs(frame.x(seam)) * scale / unit
         seam_x = np.clip(seam_x, neck_x + 0.05, 0.72) if garment.sleeve == "none" else np.clip(seam_x, 0.52, 0.64)
-        necks[side] = body.shoulder_contour(sign * neck_x)
-        shoulders[side] = body.shoulder_contour(sign * seam_x)
+        thick = 0.025 * unit * body.down  # cloth lies on the shoulder, not in it
+        necks[side] = body.shoulder_contour(sign * neck_x) - thick
+        shoulders[side] = body.shoulder_contour(sign * seam_x) - thick
         hold(neck, necks[side])
         hold(seam, shoulders[side])
-        hold((neck + seam) / 2, body.shoulder_contour(sign * (neck_x + seam_x) / 2))
+        hold((neck + seam) / 2, body.shoulder_contour(sign * (neck_x + seam_x) / 2) - thick)
         depth = np.clip((frame.y(pit) - frame.y(seam)) * scale, 0.36 * unit, 0.66 * unit)
         level = float((shoulders[side] - body.neck) @ body.down) + depth
         level = np.clip(level, 0.22 * unit, 0.62 * unit)
         limb = body.arms[side]
         raised = float(-(limb.at(limb.joint) - limb.line[0]) @ body.down) / max(limb.joint, 1.0)
         level -= max(raised, 0.0) * 0.45 * unit
-        armpits[side] = _side_point(body, frame, pit, side, scale, level)
+        seam_line = frame.side(side)
+        levels = level + np.array([frame.y(point) - frame.y(pit) for point in seam_line]) * scale * HANG
+        flat = np.maximum([sign * frame.x(point) for point in seam_line], 0.0) * scale
+        sides = body.point(levels, sign * seen_widths(body, flat, levels, side))
+        armpits[side] = sides[0]
         hold(pit, armpits[side])
         middle, goal = (seam + pit) / 2, (shoulders[side] + armpits[side]) / 2
         inward_source = 0.10 * abs(frame.x(seam))
         inward = 0.10 * seam_x * unit
         hold(middle - sign * inward_source * frame.left, goal - sign * inward * body.left)
-        for point in frame.side(side)[2:]:
-            down = level + (frame.y(point) - frame.y(pit)) * scale * HANG
-            hold(point, _side_point(body, frame, point, side, scale, down))
-            hem_level = max(hem_level, down)
+        for point, place in zip(seam_line[2:], sides[2:], strict=True):
+            hold(point, place)
+        hem_level = max(hem_level, float(levels[-1]))
     for where in (0.25, 0.5, 0.75):
         at = marks[L.HEM_RIGHT] * (1 - where) + marks[L.HEM_LEFT] * where
         sag = 0.03 * unit * (1 - abs(2 * where - 1))
@@ -155,13 +159,6 @@ def _upper_targets(body: Body, garment: Garment, frame: _Frame, scale: float) ->
 def _target_of(source: list[F64], target: list[F64], at: F64) -> F64:
     """The target of the source point nearest to `at`."""
     return target[int(np.argmin([np.linalg.norm(s - at) for s in source]))]
-
-
-def _side_point(body: Body, frame: _Frame, point: F64, side: Side, scale: float, level: float) -> F64:
-    """Where a point of the side seam goes: the garment's own width, round the body, on the silhouette when near it."""
-    sign = 1.0 if side == "left" else -1.0
-    flat = max(sign * frame.x(point), 0.0) * scale
-    return body.point(level, sign * seen_width(body, flat, level, side))
 
 
 def _torso_polygon(frame: _Frame) -> F64:
@@ -224,14 +221,16 @@ def _sleeve(
     widths = np.linalg.norm(outer - inner, axis=1) * scale
     along = np.linspace(0.0, 1.0, len(outer))
     lengths = 0.10 * unit + along * max(reach - 0.10 * unit, 0.05 * unit)
-    half = np.maximum(widths * TUBE_ROUND / 2, limb.radius(lengths) * 1.10)
-    half = np.minimum(half, np.maximum(0.30 * unit, limb.radius(lengths) * 1.6))
+    outward, inward = tube_widths(limb, widths, lengths)
+    loosest = np.maximum(0.30 * unit, limb.radius(lengths) * 1.6)
     normal, line = limb.outward(lengths), limb.at(lengths)
-    free_outer, free_inner = line + normal * half[:, None], line - normal * half[:, None]
+    free_outer = line + normal * np.minimum(outward, loosest)[:, None]
+    free_inner = line - normal * np.minimum(inward, loosest)[:, None]
     # From the armhole, which the torso fixes, the edges run into the tube around the arm.
-    hold = np.clip(1 - lengths / (0.55 * unit), 0, 1)[:, None] ** 1.5
-    target_outer = free_outer + hold * (seam - free_outer[:1])
-    target_inner = free_inner + hold * (pit - free_inner[:1])
+    hold_outer = np.clip(1 - lengths / (0.32 * unit), 0, 1)[:, None]
+    hold_inner = np.clip(1 - lengths / (0.55 * unit), 0, 1)[:, None] ** 1.5
+    target_outer = free_outer + hold_outer * (seam - free_outer[:1])
+    target_inner = free_inner + hold_inner * (pit - free_inner[:1])
     target_outer[0], target_inner[0] = seam, pit
     return strip((outer, inner), (target_outer, target_inner)), reach
 
