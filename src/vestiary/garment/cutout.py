@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 
 from vestiary.garment.matte import ellipse, reduce
+from vestiary.types import UPPER, Landmark
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vestiary.types import Mask, Picture
+    from vestiary.types import Category, Mask, Picture, Points
 
     Floats = NDArray[np.floating[Any]]
 
@@ -105,6 +106,31 @@ def quality(picture: Picture, mask: Mask, belief: Mask) -> float:
 def overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Intersection over union."""
     return float((first & second).sum() / max(1, (first | second).sum()))
+
+
+def without_hanger(mask: Mask, landmarks: Points, category: Category) -> Mask:
+    """The mask without thin things above the neckline or waistband: a hanger's hook, clips, a cord.
+
+    Above the line between the two ends of the neckline (or waistband), raised by what a collar or the back of a
+    waistband takes, only what survives an opening stays.
+
+    Args:
+        landmarks: `(28, 3)` in the mask's pixels.
+    """
+    ends = (
+        (Landmark.NECK_RIGHT, Landmark.NECK_LEFT) if category in UPPER else (Landmark.WAIST_RIGHT, Landmark.WAIST_LEFT)
+    )
+    right, left = (landmarks[mark] for mark in ends)
+    width = float(np.hypot(*(left - right)[:2]))
+    if min(right[2], left[2]) < 0.3 or width < 8:
+        return mask
+    along = (left - right)[:2] / width
+    y, x = np.indices(mask.shape, np.float32)
+    height = (x - right[0]) * along[1] - (y - right[1]) * along[0]  # above the line
+    radius = max(2, round((0.13 if category in UPPER else 0.06) * width))
+    solid = cv2.morphologyEx(mask, cv2.MORPH_OPEN, ellipse(radius))
+    room = 0.02 * width if category in UPPER else 0.05 * width
+    return tidy(np.where((height > room) & (solid < 128), 0, mask).astype(np.uint8))
 
 
 def tidy(mask: Mask) -> Mask:

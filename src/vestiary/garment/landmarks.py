@@ -134,6 +134,8 @@ def snap(points: Points, marks: tuple[Landmark, ...], mask: Mask) -> Points:
         away = np.hypot(*(places - result[mark, :2]).T) / diagonal
         reach = REACH * (1 if result[mark, 2] >= SURE else 2.5)
         if away.min() > reach:
+            if not _inside(mask, result[mark, :2]):
+                result[mark, :2] = places[away.argmin()]
             continue
         corner = CORNERS.get(mark.name.removesuffix("_LEFT").removesuffix("_RIGHT"), 0)
         gain = np.clip(corner * turns, 0, 0.5) * (0.9 if corner else 0) - (away / reach) ** 2 - 9 * (away > reach)
@@ -220,3 +222,8 @@ def _best_path(gain: Floats, *, step: int, bend: float) -> NDArray[np.intp]:
     for column in range(columns - 1, 0, -1):
         path.append(int(came[column, path[-1]]))
     return np.array(path[::-1], np.intp)
+
+
+def _inside(mask: Mask, place: Floats) -> bool:
+    x, y = (round(float(value)) for value in place)
+    return bool(0 <= y < mask.shape[0] and 0 <= x < mask.shape[1] and mask[y, x] > 127)

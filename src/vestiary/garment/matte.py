@@ -27,12 +27,13 @@ def reduce(image: Picture, long_side: int) -> Picture:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def soften(image: Picture, coarse: Mask, *, long_side: int = 640) -> Mask:
+def soften(image: Picture, coarse: Mask, *, long_side: int = 480) -> Mask:
     """`(H, W) uint8` soft alpha that follows the photo's own edges near the border of `coarse`.
 
     A colour guided filter (He et al. 2013) whose coefficients are found at a reduced size and applied at the full one
-    (He & Sun 2015), so the cost per pixel of a large photo is a few multiplications. Away from the border the alpha is
-    the mask.
+    (He & Sun 2015), so the cost per pixel of a large photo is a few multiplications. It runs twice: from the mask, and
+    from its own sharpened answer, which lets the border move to an edge nearby. Away from the border the alpha is the
+    mask.
 
     Args:
         image: `(H, W, 3) uint8`.
@@ -41,35 +42,46 @@ def soften(image: Picture, coarse: Mask, *, long_side: int = 640) -> Mask:
     small = reduce(image, long_side)
     size = (small.shape[1], small.shape[0])
     mask = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
-    radius = max(2, round(max(size) / 220))
-    slope, offset = guide(small.astype(np.float32) / 255, mask, radius, 1e-3)
-    band = cv2.dilate(((mask > 0.02) & (mask < 0.98)).astype(np.uint8), ellipse(radius))
-    return _apply(image, mask, band, slope, offset)
+    radius = max(2, round(max(size) / 160))
+    guide = Guide(small.astype(np.float32) / 255, radius, 1e-4)
+    slope, offset = guide.coefficients(mask)
+    moved = np.clip(((slope * guide.image).sum(-1) + offset - 0.5) * 3 + 0.5, 0, 1).astype(np.float32)
+    slope, offset = guide.coefficients(moved)
+    border = cv2.blur(mask, (4 * radius + 1, 4 * radius + 1))
+    unsure = (border > 0.02) & (border < 0.98) & ((np.abs(mask - 0.5) < 0.48) | (np.abs(moved - 0.5) < 0.48))
+    return _apply(image, mask, cv2.dilate(unsure.astype(np.uint8), ellipse(radius)), slope, offset)
 
 
-def guide(image: Plane, mask: Plane, radius: int, smoothness: float) -> tuple[Plane, Plane]:
-    """The linear coefficients of a colour guided filter: slope `(h, w, 3)` and offset `(h, w)`, both averaged."""
+class Guide:
+    """The guiding side of a colour guided filter: a picture `(h, w, 3)` 0..1, and its local covariances inverted."""
 
-    def mean(plane: Plane) -> Plane:
-        return np.asarray(cv2.blur(plane, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT))
+    PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
-    average, level = mean(image), mean(mask)
-    covariance = mean(image * mask[..., None]) - average * level[..., None]
-    pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
-    rr, rg, rb, gg, gb, bb = (
-        mean(image[..., i] * image[..., j]) - average[..., i] * average[..., j] + (smoothness if i == j else 0)
-        for i, j in pairs
-    )
-    i_rr, i_rg, i_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
-    i_gg, i_gb, i_bb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
-    determinant = rr * i_rr + rg * i_rg + rb * i_rb
-    r, g, b = covariance[..., 0], covariance[..., 1], covariance[..., 2]
-    slope = np.stack(
-        (i_rr * r + i_rg * g + i_rb * b, i_rg * r + i_gg * g + i_gb * b, i_rb * r + i_gb * g + i_bb * b), -1
-    )
-    slope /= np.maximum(determinant, 1e-12)[..., None]
-    offset = level - (slope * average).sum(-1)
-    return mean(slope), mean(offset)
+    def __init__(self, image: Plane, radius: int, smoothness: float) -> None:
+        self.image, self.side = image, (2 * radius + 1, 2 * radius + 1)
+        self.average = self.mean(image)
+        rr, rg, rb, gg, gb, bb = (
+            self.mean(image[..., i] * image[..., j])
+            - self.average[..., i] * self.average[..., j]
+            + (smoothness if i == j else 0)
+            for i, j in self.PAIRS
+        )
+        inverse = (gg * bb - gb**2, gb * rb - rg * bb, rg * gb - gg * rb, rr * bb - rb**2, rb * rg - rr * gb)
+        determinant = np.maximum(rr * inverse[0] + rg * inverse[1] + rb * inverse[2], 1e-12)
+        self.inverse = [plane / determinant for plane in (*inverse, rr * gg - rg**2)]
+
+    def mean(self, plane: Plane) -> Plane:
+        """The local average."""
+        return np.asarray(cv2.blur(plane, self.side, borderType=cv2.BORDER_REFLECT))
+
+    def coefficients(self, mask: Plane) -> tuple[Plane, Plane]:
+        """Slope `(h, w, 3)` and offset `(h, w)` of the linear model of a mask 0..1, both averaged."""
+        level = self.mean(mask)
+        together = self.mean(self.image * mask[..., None]) - self.average * level[..., None]
+        r, g, b = together[..., 0], together[..., 1], together[..., 2]
+        rr, rg, rb, gg, gb, bb = self.inverse
+        slope = np.stack((rr * r + rg * g + rb * b, rg * r + gg * g + gb * b, rb * r + gb * g + bb * b), -1)
+        return self.mean(slope), self.mean(level - (slope * self.average).sum(-1))
 
 
 def _apply(image: Picture, mask: Plane, band: Mask, slope: Plane, offset: Plane) -> Mask:

@@ -70,9 +70,11 @@ def _read_flat(
     if sight.look.presence < LEAST_PRESENCE:
         raise GarmentError("no garment was found in this photo.", hint=HINT)
     clock.lap("look")
+    kind = category or attributes.best_category(sight.look.category_scores)
     upright = turn_back(image, sight.degrees)
     if alpha is None:
         coarse = cutout.cut_out(sight.image, sight.look.mask, sight.box)
+        coarse = cutout.without_hanger(coarse, sight.look.landmarks, kind)
         soft = matte.soften(upright, coarse)
         upright = matte.own_colours(upright, soft)
     else:
@@ -81,7 +83,6 @@ def _read_flat(
     if float((coarse > 127).mean()) < LEAST_SHARE:
         raise GarmentError("no garment was found in this photo.", hint=HINT)
     clock.lap("cutout")
-    kind = category or attributes.best_category(sight.look.category_scores)
     sleeve = attributes.sleeve_length(sight.look.sleeve_scores, sight.look.landmarks, kind)
     landmarks = settle(sight.look.landmarks, coarse, kind, sleeve)
     to_photo = upright.shape[1] / coarse.shape[1]
