@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from vestiary import weights
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
-from vestiary.fitting import agnostic, body, layers, light, placement
+from vestiary.fitting import agnostic, body, cloth, layers, light, placement
 from vestiary.garment.landmarks import front_neckline
 from vestiary.types import LOWER, UPPER, Fitting, Garment, Joint, Person
 
@@ -100,7 +100,7 @@ class EmbeddedEngine:
             placed = placement.place(shape, garment, size=FITS[options.fit])
             clock.lap("placement")
             neckline = front_neckline(garment) if garment.category in UPPER else None
-            cloths.append(layers.dress(garment, placed, shape, size, neckline))
+            cloths.append(cloth.dress(garment, placed, shape, size, neckline))
             clock.lap("deform")
             steps.done(f"deform {garment.category}", None)
         canvas = layers.compose(
@@ -185,7 +185,7 @@ def _paste_back(prepared: Prepared, canvas: layers.Canvas) -> tuple[NDArray[np.u
 
 
 def _layers(
-    prepared: Prepared, cloths: Sequence[layers.Cloth], canvas: layers.Canvas, mask: NDArray[np.uint8]
+    prepared: Prepared, cloths: Sequence[cloth.Cloth], canvas: layers.Canvas, mask: NDArray[np.uint8]
 ) -> dict[str, NDArray[np.uint8]]:
     """Intermediate pictures in the photo's frame, in the order in which they were made."""
     x0, y0, x1, y1 = prepared.window
@@ -202,10 +202,10 @@ def _layers(
         "light": whole(np.clip(128 * np.exp(prepared.light), 0, 255).astype(np.uint8)),
         **{name: whole(layer) for name, layer in canvas.layers.items()},
     }
-    for number, cloth in enumerate(cloths):
-        for name, piece in cloth.pieces.items():
+    for number, worn in enumerate(cloths):
+        for name, piece in worn.pieces.items():
             rgba = np.dstack([piece.colour, piece.alpha * 255]).round().astype(np.uint8)
-            kept[f"{number}_{cloth.garment.category}_{name}"] = whole(rgba, piece.box)
+            kept[f"{number}_{worn.garment.category}_{name}"] = whole(rgba, piece.box)
     kept["mask"] = mask
     return kept
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import cv2
 import numpy as np
@@ -13,29 +13,12 @@ from numpy.typing import NDArray
 from vestiary.fitting import light
 from vestiary.fitting.agnostic import Agnostic
 from vestiary.fitting.body import SIDES, Body, limb_mask
-from vestiary.fitting.deform import Piece, shrink, warp
-from vestiary.fitting.drape import Placement
-from vestiary.types import LOWER, LOWER_CLOTHES, Garment, Part, Person
+from vestiary.fitting.cloth import Cloth
+from vestiary.fitting.removal import in_front, legs_from, levels_of, removed, waistband
+from vestiary.types import LOWER, Part, Person
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
-
-# Always in front of clothes: the photo's own pixels.
-IN_FRONT = (Part.HAIR, Part.FACE, Part.LEFT_HAND, Part.RIGHT_HAND, Part.BAG, Part.HAT)
-
-
-@dataclass(frozen=True)
-class Cloth:
-    """A garment on its way onto the body: where it goes and its pieces in the photo's frame."""
-
-    garment: Garment
-    placement: Placement
-    pieces: dict[str, Piece]
-
-    @property
-    def is_lower(self) -> bool:
-        """Whether it hangs from the waist."""
-        return self.garment.category in LOWER
 
 
 @dataclass
@@ -61,55 +44,6 @@ class Canvas:
         self.edited[gain < 1 - 1 / 200] = 255
 
 
-def dress(
-    garment: Garment,
-    placement: Placement,
-    body: Body,
-    size: tuple[int, int],
-    neckline: NDArray[np.floating[Any]] | None,
-) -> Cloth:
-    """The garment's pieces moved onto the body.
-
-    Args:
-        size: width and height of the photo.
-        neckline: `(N, 2)` front neckline on the garment; what lies above it is the inside of the back and is hidden.
-    """
-    factor = min(1.0, 1.15 * placement.scale)
-    colour, alpha = shrink(garment.image, garment.alpha, factor)
-    scale = np.array([colour.shape[1] / garment.image.shape[1], colour.shape[0] / garment.image.shape[0]])
-    if neckline is not None:
-        below = 1 - _above(neckline * scale, alpha.shape, hood=garment.neckline == "hood")
-        alpha, colour = alpha * below, colour * below[..., None]
-    pieces: dict[str, Piece] = {}
-    for name, mesh in placement.pieces.items():
-        window = _polygon(placement.polygons[name] * scale, alpha.shape, feather=max(0.7, 0.012 * body.unit * factor))
-        moved = type(mesh)(mesh.source * scale, mesh.target)
-        piece = warp(colour * window[..., None], alpha * window, moved, size)
-        if piece is not None:
-            pieces[name] = piece
-    return Cloth(garment, placement, pieces)
-
-
-def _polygon(points: NDArray[np.floating[Any]], shape: tuple[int, ...], *, feather: float = 0.0) -> F32:
-    mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    if feather > 0:
-        mask = cast(U8, cv2.GaussianBlur(mask, (0, 0), feather))
-    return mask.astype(np.float32) / 255.0
-
-
-def _above(neckline: NDArray[np.floating[Any]], shape: tuple[int, ...], *, hood: bool) -> F32:
-    """1 above the neckline, between its ends; a hood lies behind the head, so with one it is 1 beside them too."""
-    ends = neckline[[0, -1]]
-    span = float(np.linalg.norm(ends[1] - ends[0]))
-    lift = np.array([0.0, -4.0 * span - 50.0])
-    wide = np.array([2.0 * span if hood else 0.0, 0.0])
-    right, left = (0, -1) if ends[0, 0] < ends[1, 0] else (-1, 0)
-    inner = neckline if right == 0 else neckline[::-1]
-    corners = [ends[left] + wide, ends[left] + wide + lift, ends[right] - wide + lift, ends[right] - wide]
-    return _polygon(np.concatenate([inner, np.stack(corners)]), shape, feather=0.6)
-
-
 def compose(
     photo: U8,
     person: Person,
@@ -131,7 +65,7 @@ def compose(
         shading: 0 = the garment's own shading only, 1 = all of the photo's light.
     """
     canvas = Canvas(photo.astype(np.float32), np.zeros(photo.shape[:2], np.uint8))
-    level = _levels(body, photo.shape[:2])
+    level = levels_of(body, photo.shape[:2])
     covered = _coverage(cloths, photo.shape[:2])
     waist = waistband(person, body, cloths, level)
     gone = removed(person, body, cloths, level, tuck=tuck)
@@ -167,13 +101,6 @@ def _order(cloths: Sequence[Cloth], tuck: bool) -> list[Cloth]:
     return sorted(cloths, key=lambda c: (2 if tuck else 0) if c.is_lower else rank[c.garment.category])
 
 
-def _levels(body: Body, shape: tuple[int, ...]) -> F32:
-    """Pixels down the torso's axis from the shoulder line, for each pixel of the photo."""
-    y, x = np.ogrid[: shape[0], : shape[1]]
-    across, along = (x - body.neck[0]) * body.down[0], (y - body.neck[1]) * body.down[1]
-    return np.asarray(across.astype(np.float32) + along.astype(np.float32), np.float32)
-
-
 def _coverage(cloths: Sequence[Cloth], shape: tuple[int, ...]) -> F32:
     total = np.zeros(shape, np.float32)
     for cloth in cloths:
@@ -181,62 +108,6 @@ def _coverage(cloths: Sequence[Cloth], shape: tuple[int, ...]) -> F32:
             x0, y0, x1, y1 = piece.box
             np.maximum(total[y0:y1, x0:x1], piece.alpha, out=total[y0:y1, x0:x1])
     return total
-
-
-def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, tuck: bool) -> U8:
-    """`(H, W) uint8` soft mask of the old clothes that go away, with the pixels that their edges have touched."""
-    kinds = {cloth.garment.category for cloth in cloths}
-    gone = np.zeros(level.shape, bool)
-    waist = body.torso - 0.45 * body.unit
-    if "dress" in kinds:
-        gone |= person.is_part(Part.TOP, Part.OUTERWEAR, Part.DRESS, *LOWER_CLOTHES)
-    if kinds & {"top", "outerwear"}:
-        hem = max(c.placement.hem_level for c in cloths if not c.is_lower and c.garment.category != "dress")
-        old = person.is_part(Part.OUTERWEAR, *((Part.TOP,) if "top" in kinds else ()))
-        if not kinds & LOWER and _is_long(person, body, old, level > hem + 0.05 * body.unit):
-            old &= level < max(hem, waist)  # a coat that nothing is known behind stays below the new hem, as a skirt
-        gone |= old
-        if "top" in kinds:
-            end = waist if tuck else max(min(hem, body.torso), waist)
-            gone |= person.is_part(Part.DRESS) & ((level < end) | bool(kinds & LOWER))
-    if kinds & (LOWER | {"dress"}):
-        bare = person.is_part(Part.LEFT_LEG, Part.RIGHT_LEG)
-        gone |= bare & (level < _legs_from(cloths) - 0.10 * body.unit)
-    if kinds & LOWER:
-        gone |= person.is_part(*LOWER_CLOTHES)
-        gone |= person.is_part(Part.DRESS) & (level > (waist if tuck else body.torso + 0.10 * body.unit))
-    if tuck and kinds & LOWER and not kinds & {"top", "dress"}:
-        gone |= person.is_part(Part.TOP) & (level > waist)
-    reach = max(1, round(0.022 * body.unit))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    grown = cv2.dilate(gone.view(np.uint8) * 255, kernel)
-    far = 2 * reach
-    near = cv2.dilate(gone.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * far + 1, 2 * far + 1)))
-    rest = cv2.compare(person.silhouette, 100, cv2.CMP_GT) & (near * 255)
-    grown |= rest & cv2.compare(person.parts, int(Part.BACKGROUND), cv2.CMP_EQ)  # on the body, but named nothing
-    stays = person.is_part(*IN_FRONT, *_STAYS)
-    if kinds <= LOWER and not tuck:
-        stays |= person.is_part(Part.TOP, Part.OUTERWEAR)
-    if not kinds & LOWER and "dress" not in kinds:
-        stays |= person.is_part(*LOWER_CLOTHES)
-    if "top" not in kinds and "dress" not in kinds and "outerwear" in kinds:
-        stays |= person.is_part(Part.TOP)
-    grown[stays & ~gone] = 0
-    return cast(U8, cv2.GaussianBlur(grown, (0, 0), max(0.6, 0.006 * body.unit)))
-
-
-def _legs_from(cloths: Sequence[Cloth]) -> float:
-    """Level below which legs are seen under a new lower garment or dress."""
-    return max(c.placement.hem_level for c in cloths if c.is_lower or c.garment.category == "dress")
-
-
-def _is_long(person: Person, body: Body, old: NDArray[np.bool_], below: NDArray[np.bool_]) -> bool:
-    """Whether the old top or coat hangs far below the new hem and hides nearly all that is worn there."""
-    hanging = int((old & below).sum())
-    return hanging > 0.30 * body.unit**2 and int((person.is_part(*LOWER_CLOTHES) & below).sum()) < 0.5 * hanging
-
-
-_STAYS = (Part.NECK, Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LEG, Part.SHOES)
 
 
 def take_away(
@@ -251,7 +122,7 @@ def take_away(
     below = np.clip((level - waist) / (0.02 * body.unit) + 0.5, 0, 1)
     skin = np.maximum(trunk * ((1 - below) if keeps_lower else 1), arms)
     if kinds & (LOWER | {"dress"}):
-        skin = np.maximum(skin, legs * (level > _legs_from(cloths) - 0.15 * body.unit))
+        skin = np.maximum(skin, legs * (level > legs_from(cloths) - 0.15 * body.unit))
     elif not keeps_lower:
         skin = np.maximum(skin, legs)
     canvas.lay(agnostic.skin, away * skin)
@@ -282,35 +153,6 @@ def bare_arms(
         if side in body.behind:
             arms = arms * (1 - limb_mask(body.arms[side], arms.shape, grow=1.3) / 255 * (agnostic.trunk / 255))
     return cast(F32, cv2.GaussianBlur(arms.astype(np.float32), (0, 0), 0.8)), colour
-
-
-def in_front(person: Person, body: Body, cloths: Sequence[Cloth], *, tuck: bool) -> F32:
-    """`(H, W) float32` 0..1: the photo's pixels that stay on top."""
-    kinds = {cloth.garment.category for cloth in cloths}
-    front = person.is_part(*IN_FRONT)
-    if kinds <= LOWER:
-        front = front | person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM)
-        if not tuck:
-            level = _levels(body, front.shape)
-            front |= person.is_part(Part.TOP, Part.OUTERWEAR)
-            front |= person.is_part(Part.DRESS) & (level < body.torso + 0.10 * body.unit)
-        else:
-            front |= person.is_part(Part.OUTERWEAR)
-    elif tuck and not kinds & (LOWER | {"dress"}):
-        front = front | person.is_part(*LOWER_CLOTHES)
-    return cast(F32, cv2.GaussianBlur(front.astype(np.float32), (0, 0), 0.8))
-
-
-def waistband(person: Person, body: Body, cloths: Sequence[Cloth], level: F32) -> float:
-    """Level of the waistband down the torso's axis in pixels: the new one, else the seen one, else the usual one."""
-    for cloth in cloths:
-        if cloth.is_lower:
-            return cloth.placement.waist_level
-    usual = body.torso - 0.50 * body.unit
-    seen = level[person.is_part(*LOWER_CLOTHES)]
-    if len(seen) < 0.05 * body.unit**2:
-        return usual
-    return float(np.clip(np.percentile(seen, 2), usual - 0.3 * body.unit, body.torso))
 
 
 def _cut(cloth: Cloth, waist: float, level: F32, body: Body, tuck: bool) -> F32 | None:

@@ -1,0 +1,81 @@
+"""A garment's pieces on their way onto the body: cut apart, freed of what is never seen, moved by their meshes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vestiary.fitting.body import Body
+from vestiary.fitting.deform import Piece, shrink, warp
+from vestiary.fitting.drape import Placement
+from vestiary.types import LOWER, Garment
+
+F32 = NDArray[np.float32]
+U8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """A garment on its way onto the body: where it goes and its pieces in the photo's frame."""
+
+    garment: Garment
+    placement: Placement
+    pieces: dict[str, Piece]
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether it hangs from the waist."""
+        return self.garment.category in LOWER
+
+
+def dress(
+    garment: Garment,
+    placement: Placement,
+    body: Body,
+    size: tuple[int, int],
+    neckline: NDArray[np.floating[Any]] | None,
+) -> Cloth:
+    """The garment's pieces moved onto the body.
+
+    Args:
+        size: width and height of the photo.
+        neckline: `(N, 2)` front neckline on the garment; what lies above it is the inside of the back and is hidden.
+    """
+    factor = min(1.0, 1.15 * placement.scale)
+    colour, alpha = shrink(garment.image, garment.alpha, factor)
+    scale = np.array([colour.shape[1] / garment.image.shape[1], colour.shape[0] / garment.image.shape[0]])
+    if neckline is not None:
+        below = 1 - _above(neckline * scale, alpha.shape, hood=garment.neckline == "hood")
+        alpha, colour = alpha * below, colour * below[..., None]
+    pieces: dict[str, Piece] = {}
+    for name, mesh in placement.pieces.items():
+        window = _polygon(placement.polygons[name] * scale, alpha.shape, feather=max(0.7, 0.012 * body.unit * factor))
+        moved = type(mesh)(mesh.source * scale, mesh.target)
+        piece = warp(colour * window[..., None], alpha * window, moved, size)
+        if piece is not None:
+            pieces[name] = piece
+    return Cloth(garment, placement, pieces)
+
+
+def _polygon(points: NDArray[np.floating[Any]], shape: tuple[int, ...], *, feather: float = 0.0) -> F32:
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    if feather > 0:
+        mask = cast(U8, cv2.GaussianBlur(mask, (0, 0), feather))
+    return mask.astype(np.float32) / 255.0
+
+
+def _above(neckline: NDArray[np.floating[Any]], shape: tuple[int, ...], *, hood: bool) -> F32:
+    """1 above the neckline, between its ends; a hood lies behind the head, so with one it is 1 beside them too."""
+    ends = neckline[[0, -1]]
+    span = float(np.linalg.norm(ends[1] - ends[0]))
+    lift = np.array([0.0, -4.0 * span - 50.0])
+    wide = np.array([2.0 * span if hood else 0.0, 0.0])
+    right, left = (0, -1) if ends[0, 0] < ends[1, 0] else (-1, 0)
+    inner = neckline if right == 0 else neckline[::-1]
+    corners = [ends[left] + wide, ends[left] + wide + lift, ends[right] - wide + lift, ends[right] - wide]
+    return _polygon(np.concatenate([inner, np.stack(corners)]), shape, feather=0.6)
