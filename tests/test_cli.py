@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -223,3 +224,14 @@ def test_picture_outside_the_mask_is_the_photo(at: Path) -> None:
     before, after = open_picture("person.jpg").image, open_picture("out.png").image
     assert np.array_equal(before[mask == 0], after[mask == 0])
     assert not np.array_equal(before, after)
+
+
+def test_demo_makes_a_page_with_all_its_pictures(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "-o", "made/demo", *PASTE]) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page == at / "made/demo/index.html"
+    text = page.read_text(encoding="utf-8")
+    pictures = set(re.findall(r'(?:src|href)="([^"]+)"', text))
+    assert len(pictures) > 10
+    assert all((page.parent / picture).is_file() for picture in pictures)
+    assert "<script" not in text

@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -163,12 +164,14 @@ def in_process(pictures: Mapping[str, Path], runs: int) -> Iterator[tuple[str, f
 
 def where_time_goes(pictures: Mapping[str, Path], runs: int) -> dict[str, dict[str, float]]:
     """Median seconds of each step, as the values themselves tell them."""
-    found: dict[str, list[Mapping[str, float]]] = {"person": [], "garment": [], "fitting": []}
-    for _ in range(runs):
-        person, garment = scan_person(pictures["person"]), read_garment(pictures["garment1"])
-        found["person"].append(person.timings)
-        found["garment"].append(garment.timings)
-        found["fitting"].append(try_on(person, garment).timings)
+    found: dict[str, list[Mapping[str, float]]] = defaultdict(list)
+    for size, times in (("person", runs), ("large", min(runs, 3))):
+        suffix = " of 12 megapixels" if size == "large" else ""
+        for _ in range(times):
+            person, garment = scan_person(pictures[size]), read_garment(pictures["garment1"])
+            found[f"person{suffix}"].append(person.timings)
+            found["garment"].append(garment.timings)
+            found[f"fitting{suffix}"].append(try_on(person, garment).timings)
     return {
         value: {step: median(run[step] for run in timings) for step in timings[0]} for value, timings in found.items()
     }

@@ -42,7 +42,7 @@ def command(output: str, engine: str, as_json: bool, **rest: Any) -> None:
             line(number, len(pairs), f"{person} with {', '.join(garments)}")
             _look(person, garments, people, read)
             name = f"{number:02d}-{person}-{'-'.join(garments)}"
-            worn = [read[garment] for garment in garments]
+            worn = {garment: read[garment] for garment in garments}
             entries.append(_entry(folder, name, people[person], worn, engine, values))
     page = folder / "index.html"
     write_file(page, demo_page.page(entries, engine).encode())
@@ -66,23 +66,24 @@ def _look(person: str, garments: tuple[str, ...], people: dict[str, Person], rea
 
 
 def _entry(
-    folder: Path, name: str, person: Person, garments: list[Garment], engine: str, values: dict[str, Any]
+    folder: Path, name: str, person: Person, worn: dict[str, Garment], engine: str, values: dict[str, Any]
 ) -> Entry:
     """Fit one pair and write its pictures."""
+    from vestiary import samples
     from vestiary.api import try_on
     from vestiary.cli import demo_page, layers
     from vestiary.files import make_folder
-    from vestiary.images import save_picture
+    from vestiary.images import open_picture, save_picture
 
+    garments = list(worn.values())
     started = time.perf_counter()
     fitting = try_on(person, garments, engine=engine, options=values)
     took = time.perf_counter() - started
     place = make_folder(folder / name)
     fitting.save(place / "result.png")
     save_picture(person.image, place / "person.jpg")
-    cards = [demo_page.on_paper(garment) for garment in garments]
-    for number, card in enumerate(cards, 1):
-        save_picture(card, place / f"garment-{number}.jpg")
+    for number, garment in enumerate(worn, 1):
+        save_picture(open_picture(samples.garments()[garment]).on_white(), place / f"garment-{number}.jpg")
     steps = layers.write(layers.of_fitting(person, garments, fitting), place / "layers")
     slim = replace(fitting, layers={})  # they are on disk now
     return demo_page.Entry(name, place, person, tuple(garments), slim, took, tuple(Path(step) for step in steps))

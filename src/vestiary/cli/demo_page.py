@@ -9,13 +9,11 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vestiary import __version__
 from vestiary.cli import say
 
 if TYPE_CHECKING:
-    from vestiary.types import Fitting, Garment, Person, Picture
+    from vestiary.types import Fitting, Garment, Person
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,6 @@ def describe(entry: Entry) -> dict[str, Any]:
 def median_seconds(entries: Sequence[Entry]) -> float:
     """Half of the fittings took less."""
     return median(entry.seconds for entry in entries)
-
-
-def on_paper(garment: Garment) -> Picture:
-    """`(H, W, 3) uint8`: the cut-out on a light ground."""
-    weight = garment.alpha[..., None].astype(np.float32) / 255
-    ground = np.array((238, 240, 243), np.float32)
-    return np.asarray((garment.image * weight + ground * (1 - weight)).round(), np.uint8)
 
 
 def page(entries: Sequence[Entry], engine: str) -> str:
