@@ -111,7 +111,8 @@ def errors_page() -> str:
 def _subclasses(kind: type[errors.VestiaryError]) -> Iterator[type[errors.VestiaryError]]:
     yield kind
     for inner in kind.__subclasses__():
-        yield from _subclasses(inner)
+        if inner.__module__ == errors.__name__:  # not the private refinements of other modules
+            yield from _subclasses(inner)
 
 
 def api_page() -> str:
