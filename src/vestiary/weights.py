@@ -107,6 +107,10 @@ _FETCHED = (
         *("face_detection_short_range", "face_detection", 229_714),
         "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
     ),
+    _from_mediapipe(
+        *("face_landmark", "face_landmark", 1_242_398),
+        "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    ),
 )
 
 _verified: dict[Path, str] = {}

@@ -23,6 +23,7 @@ AWAY, SURELY_AWAY = 100.0, 125.0
 FACE_SEEN = 0.66
 LYING = 55.0  # degrees between the trunk and the vertical
 SURE = 0.5  # confidence of a joint that counts as seen
+HINTED = 0.05  # of one that may lie just outside the photo
 IN_FRONT = 0.04  # metres nearer than the trunk
 MIN_HEIGHT, GOOD_HEIGHT = 64, 256  # pixels from head to foot, whether the feet are in the photo or not
 SHARP_HEIGHT = 384  # height at which sharpness is compared
@@ -82,18 +83,19 @@ def arms_in_front(pose: Points, world: Points) -> frozenset[str]:
 
 
 def visible_halves(pose: Points, size: tuple[int, ...]) -> frozenset[Half]:
-    """Which halves of the body the photo shows: "upper" from shoulders to hips, "lower" from hips to below the knees.
+    """Which halves of the body the photo shows: "upper" = shoulders and chest, "lower" = hips and most of the thighs.
 
     Args:
         pose: `(33, 4)` landmarks in pixels.
         size: height, width of the photo.
     """
     shoulders, hips, knees = (_between(pose, joint) for joint in (Joint.LEFT_SHOULDER, Joint.LEFT_HIP, Joint.LEFT_KNEE))
-    waist = shoulders[1] + 0.6 * (hips[1] - shoulders[1])
+    chest = shoulders[1] + 0.4 * (hips[1] - shoulders[1])
+    thighs = hips[1] + 0.6 * (knees[1] - hips[1])
     halves: set[Half] = set()
-    if shoulders[2] > SURE and shoulders[1] >= 0 and waist <= size[0]:
+    if shoulders[2] > SURE and shoulders[1] >= 0 and chest <= size[0]:
         halves.add("upper")
-    if hips[1] + 0.6 * (knees[1] - hips[1]) <= size[0] and hips[2] > SURE and knees[1] > 0:
+    if hips[2] > SURE and knees[2] > HINTED and knees[1] > 0 and thighs <= size[0]:
         halves.add("lower")
     return frozenset(halves)
 
@@ -105,7 +107,7 @@ def require_half(person: Person, half: Half, garment: str) -> None:
         PersonError: it does not.
     """
     if half not in visible_halves(person.pose, person.image.shape[:2]):
-        part = "from the shoulders to the hips" if half == "upper" else "from the waist to below the knees"
+        part = "from the shoulders to the waist" if half == "upper" else "from the waist to below the knees"
         raise PersonError(
             f"the photo does not show the {half} body, where the {garment} goes.",
             hint=f"Use a photo that shows the person {part}.",
