@@ -63,7 +63,16 @@ class Part(enum.IntEnum):
 
 
 SKIN_PARTS: frozenset[Part] = frozenset(
-    {Part.FACE, Part.NECK, Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_HAND, Part.RIGHT_HAND, Part.LEFT_LEG, Part.RIGHT_LEG}
+    {
+        Part.FACE,
+        Part.NECK,
+        Part.LEFT_ARM,
+        Part.RIGHT_ARM,
+        Part.LEFT_HAND,
+        Part.RIGHT_HAND,
+        Part.LEFT_LEG,
+        Part.RIGHT_LEG,
+    }
 )
 UPPER_CLOTHES: frozenset[Part] = frozenset({Part.TOP, Part.OUTERWEAR, Part.DRESS})
 LOWER_CLOTHES: frozenset[Part] = frozenset({Part.SKIRT, Part.TROUSERS, Part.SHORTS})
@@ -110,12 +119,13 @@ class Joint(enum.IntEnum):
 class Landmark(enum.IntEnum):
     """The landmarks of a garment seen from its front. Left and right are the wearer's.
 
-    Which ones a category has is in `LANDMARKS_OF`. `NECK_*` is where the neckline meets the shoulder seam, `NECK_FRONT`
-    the lowest point of the front neckline; `SHOULDER_*` the top of the armhole, `ARMPIT_*` its bottom; `ELBOW_*` lies
-    half way along a long sleeve (outer = the edge that goes on from the shoulder, inner = the edge that goes on from the
-    armpit), `CUFF_*` at the sleeve's opening; `WAIST_*` is the side seam at the waist (the ends of the waistband for
-    skirts, trousers and shorts), `HIP_*` the side seam at hip height (crotch height for trousers and shorts), `HEM_*`
-    the outer end of the hem, `HEM_INNER_*` the inner end of a leg's hem, `KNEE_*` half way between crotch and hem.
+    Which ones a category has is in `LANDMARKS_OF`. `NECK_*` is where the neckline meets the shoulder seam,
+    `NECK_FRONT` the lowest point of the front neckline; `SHOULDER_*` the top of the armhole, `ARMPIT_*` its bottom;
+    `ELBOW_*` lies half way along a long sleeve (outer = the edge that goes on from the shoulder, inner = the edge
+    that goes on from the armpit), `CUFF_*` at the sleeve's opening; `WAIST_*` is the side seam at the waist (the ends
+    of the waistband for skirts, trousers and shorts), `HIP_*` the side seam at hip height (crotch height for trousers
+    and shorts), `HEM_*` the outer end of the hem, `HEM_INNER_*` the inner end of a leg's hem, `KNEE_*` half way
+    between crotch and hem.
     """
 
     NECK_LEFT = 0
