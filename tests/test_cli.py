@@ -15,7 +15,7 @@ from PIL import Image
 
 from vestiary.cli import options
 from vestiary.cli.main import COMMANDS, cli, main
-from vestiary.images import open_picture, read_provenance
+from vestiary.images import MAX_PIXELS, open_picture, read_provenance
 from vestiary.registry import list_engines, load_engine
 
 PASTE = ["--engine", "paste"]
@@ -75,6 +75,7 @@ BAD = {
     "no garment named": (["person.jpg"], 2, "usage"),
     "unknown ending": (["person.jpg", "shirt.png", "-o", "out.bmp"], 3, "output"),
     "no such folder": (["person.jpg", "shirt.png", "-o", "none/out.png"], 3, "output"),
+    "output is the input": (["person.jpg", "shirt.png", "-o", "person.jpg"], 3, "output"),
     "layers into a file": (["person.jpg", "shirt.png", "--layers", "text.jpg"], 3, "output"),
 }
 
@@ -159,6 +160,13 @@ def test_flags_are_the_engines_options(engine: str) -> None:
             assert isinstance(param, click.Option)
             assert param.default == field.default
             assert param.help == field.description, "every option is described"
+
+
+def test_size_limit_is_the_librarys() -> None:
+    command = cli.get_command(click.Context(cli), "try")
+    assert command is not None
+    (limit,) = (param.default for param in command.params if param.name == "max_pixels")
+    assert limit == MAX_PIXELS
 
 
 @pytest.mark.parametrize("name", COMMANDS)

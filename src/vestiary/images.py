@@ -13,7 +13,7 @@ import io
 import json
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Union
@@ -304,14 +304,17 @@ def save_picture(
     write_file(path, _encode(image, kind, provenance))
 
 
-def check_output(path: str | os.PathLike[str]) -> None:
-    """Find out before the work whether `save_picture` could write there.
+def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
+    """Find out before the work whether `save_picture` could write there, and would not write over an input.
 
     Raises:
-        OutputError: unknown ending, no such folder, no permission.
+        OutputError: unknown ending, no such folder, no permission, or it is one of the inputs.
     """
     _kind(path)
     check_place(path)
+    for photo in inputs:
+        if os.path.exists(path) and os.path.exists(photo) and os.path.samefile(path, photo):
+            raise OutputError(f"{os.fspath(path)} is an input and would be lost.", hint="Choose another output.")
 
 
 def _kind(path: str | os.PathLike[str]) -> str:

@@ -33,7 +33,7 @@ def command(
     from vestiary.api import read_garment
 
     if output is not None:
-        images.check_output(output)
+        images.check_output(output, inputs=[photo])
     if layers is not None:
         files.check_folder(layers)
     garment = read_garment(photo, category=category, max_pixels=max_pixels)

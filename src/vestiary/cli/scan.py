@@ -34,7 +34,7 @@ def command(
     from vestiary.api import scan_person
 
     if output is not None:
-        images.check_output(output)
+        images.check_output(output, inputs=[photo])
     if layers is not None:
         files.check_folder(layers)
     person = scan_person(photo, person=number, max_pixels=max_pixels)

@@ -56,7 +56,7 @@ def command(
     from vestiary import files, images
 
     started = time.perf_counter()
-    images.check_output(output)
+    images.check_output(output, inputs=(person, *garments))
     if layers is not None:
         files.check_folder(layers)
     wanted = _one_for_each(garments, categories)

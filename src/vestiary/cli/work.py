@@ -23,8 +23,8 @@ from vestiary.registry import load_engine
 if TYPE_CHECKING:
     from vestiary.types import Category, Garment
 
-MEMORY = 256 * 2**20  # bytes of scanned people and garments that are kept
-_BYTES_PER_PIXEL = 12  # a scanned person and what an engine prepares of it, roughly
+MEMORY = 512 * 2**20  # bytes of scanned people and garments that are kept
+_BYTES_PER_PIXEL = 40  # a scanned person and what an engine prepares of it, roughly
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Batch:
         started = time.perf_counter()
         status, code, message = "done", "", ""
         try:
-            images.check_output(pair.output)
+            images.check_output(pair.output, inputs=(pair.person, *pair.garments))
             wanted = self._expected(pair)
             if self.redo or not is_there(pair.output, wanted):
                 self._fit(pair)
