@@ -97,13 +97,14 @@ def _sigmoid(logit: float) -> float:
 
 
 def _others(found: Iterable[tuple[Pose, float]], known: list[tuple[Pose, float]]) -> list[tuple[Pose, float]]:
-    """Those who are not among the known ones."""
-    places = [(pose.roi.x, pose.roi.y, pose.roi.side) for pose, _ in known]
-    return [
-        (pose, face)
-        for pose, face in found
-        if all(np.hypot(pose.roi.x - x, pose.roi.y - y) > 0.2 * max(side, pose.roi.side) for x, y, side in places)
-    ]
+    """Those whose face is not on somebody who is known already."""
+    others = []
+    for pose, face in found:
+        x, y = np.round(pose.landmarks[Joint.NOSE, :2]).astype(int)
+        inside = 0 <= y < pose.mask.shape[0] and 0 <= x < pose.mask.shape[1]
+        if inside and all(other.mask[y, x] < 128 for other, _ in known):
+            others.append((pose, face))
+    return others
 
 
 def _confirmed(
