@@ -13,8 +13,11 @@ def main(folder: str) -> int:
     """Compare the newest wheel in a folder with the source tree; 1 if something is missing."""
     wheel = max(Path(folder).glob("vestiary-*.whl"), key=lambda path: path.stat().st_mtime)
     inside = set(zipfile.ZipFile(wheel).namelist())
-    package = (path for path in (SOURCE / "vestiary").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    missing = sorted({path.relative_to(SOURCE).as_posix() for path in package} - inside)
+    files = (path.relative_to(SOURCE) for path in (SOURCE / "vestiary").rglob("*") if path.is_file())
+    package = {
+        path.as_posix() for path in files if not any(part.startswith((".", "__pycache__")) for part in path.parts)
+    }
+    missing = sorted(package - inside)
     for name in missing:
         print(f"{wheel.name} lacks {name}", file=sys.stderr)
     print(f"{wheel.name}: {len(inside)} files, {wheel.stat().st_size / 1e6:.1f} MB")
