@@ -42,6 +42,7 @@ def main() -> int:
     chosen = parser.parse_args()
     folder = chosen.output.parent / "bench"
     folder.mkdir(parents=True, exist_ok=True)
+    where = machine()
     pictures = prepare_pictures(folder)
     unit = seconds(workload, chosen.runs)
     rows: dict[str, float] = {}
@@ -52,7 +53,7 @@ def main() -> int:
     show(rows, memory, steps, unit)
     ratio = {"cost": rows["fitting of 12 megapixels"] / rows["fitting"], "pixels": pixel_ratio()}
     print(f"\n12 megapixels: {ratio['pixels']:.1f} times the pixels, {ratio['cost']:.1f} times the time of a fitting")
-    answer = {"machine": machine(), "runs": chosen.runs, "unit_seconds": unit, "seconds": rows, "megabytes": memory}
+    answer = {"machine": where, "runs": chosen.runs, "unit_seconds": unit, "seconds": rows, "megabytes": memory}
     chosen.output.write_text(json.dumps({**answer, "steps": steps, "twelve_megapixels": ratio}, indent=2) + "\n")
     print(f"written: {chosen.output}")
     return 0
@@ -60,7 +61,10 @@ def main() -> int:
 
 def machine() -> dict[str, Any]:
     """What the figures belong to."""
-    return {"python": platform.python_version(), "system": platform.platform(), "cores": len(os.sched_getaffinity(0))}
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    if load > cores / 2:
+        print(f"The machine is busy (load {load:.1f} on {cores} cores): do not trust these seconds.\n")
+    return {"python": platform.python_version(), "system": platform.platform(), "cores": cores, "load": round(load, 2)}
 
 
 def pixel_ratio() -> float:
