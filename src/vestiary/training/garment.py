@@ -1,5 +1,6 @@
 """Train the garment network: `python -m vestiary.training.garment --garments DIR --people DIR --out runs/garment`.
 
+It starts with small pictures, on which a step costs a third, and ends with those of 256 × 256 (progressive resizing).
 Two thirds of the time it learns from rendered garments and from real photos of known category. Then it labels the real
 photos itself where it is sure (`selftraining`), and goes on with those labels mixed in. The run writes `last.pt` every
 five minutes (`--resume` goes on from there) and `garment.onnx` at the end.
@@ -32,6 +33,7 @@ log = logging.getLogger("vestiary.training.garment")
 SIGMA = 1.3  # of a landmark's target, in cells of the 64 × 64 map
 WEIGHTS = {"mask": 2.0, "heat": 0.25, "visible": 1.0, "category": 0.35, "sleeve": 0.25, "neckline": 0.15}
 WEIGHTS |= {"up": 1.0, "presence": 0.2}
+SIDES = ((0.4, (160, 160, 160, 160, 160, 256)), (0.68, (192, 256)), (9.0, (SIDE,)))  # of the pictures, until that share
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Recipe:
     batch: int = 8
     rate: float = 1.5e-3
     frozen: int = 5
-    selftrain_at: float = 0.6
+    selftrain_at: float = 0.64
     threads: int = 1
     seed: int = 0
     resume: bool = False
@@ -92,6 +94,7 @@ def losses(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Ten
     """Each head's loss, averaged over the samples that teach it."""
     found = {name: value.float() for name, value in found.items()}
     mask, landmarks = wanted["mask"].float()[:, None] / 255, wanted["landmarks"].float()
+    mask = F.interpolate(mask, size=found["mask"].shape[-2:], mode="area")
     each = F.binary_cross_entropy_with_logits(found["mask"], mask, reduction="none").mean((1, 2, 3))
     chance = found["mask"].sigmoid()
     overlap = 2 * (chance * mask).sum((1, 2, 3)) + 1
@@ -150,7 +153,11 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
-        pictures = batch["image"].permute(0, 3, 1, 2).float().contiguous(memory_format=torch.channels_last)
+        pictures = batch["image"].permute(0, 3, 1, 2).float()
+        side = next(sides[self.steps % len(sides)] for until, sides in SIDES if self.done < until)
+        if side != SIDE:
+            pictures = F.interpolate(pictures, size=(side, side), mode="bilinear", antialias=True)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             found = self.network(pictures)
         parts = losses(found, batch)

@@ -1,7 +1,7 @@
 """Labels that the half-trained garment network gives real photos, kept only where there is reason to trust them.
 
 A mask is kept where GrabCut (Rother et al. 2004), started from the network's answer, agrees with it; a landmark where
-the answers for the photo, for its mirror image and for two turned copies agree.
+the answers for the photo and for a turned mirror image of it agree.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AGREE = 0.9  # least overlap of the network's mask and GrabCut's
 APART = 0.03  # most deviation of a landmark's places, as a share of the garment's diagonal
 
 
-def write_pseudo_labels(network: GarmentNetwork, garments: Path, out: Path, *, most: int = 1500) -> int:
+def write_pseudo_labels(network: GarmentNetwork, garments: Path, out: Path, *, most: int = 600) -> int:
     """Write `out/FOLDER-NAME.npz` (mask, landmarks) for photos that can be trusted; how many there are."""
     out.mkdir(parents=True, exist_ok=True)
     photos = list_photos(garments)
@@ -45,7 +45,7 @@ def pseudo_label(network: GarmentNetwork, photo: Picture, category: str) -> dict
     """A trusted mask `(H, W) uint8` and landmarks `(28, 3)` (1 = trusted) of an upright photo, or None."""
     height, width = photo.shape[:2]
     chances, places, names = [], [], []
-    for degrees, mirrored in ((0, False), (0, True), (12, False), (-12, True)):
+    for degrees, mirrored in ((0, False), (-12, True)):
         move = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 0.92 if degrees else 1.0)
         if mirrored:
             move = np.array([[-1, 0, width - 1], [0, 1, 0]]) @ np.vstack([move, (0, 0, 1)])
@@ -56,7 +56,7 @@ def pseudo_label(network: GarmentNetwork, photo: Picture, category: str) -> dict
         places.append(points[SWAP] if mirrored else points)
         chances.append(cv2.warpAffine(chance, back, (width, height)))
         names.append(named)
-    if sum(name == category for name in names) < 3:
+    if category not in names:
         return None
     mask = _trusted_mask(photo, np.mean(chances, axis=0))
     if mask is None:
@@ -64,7 +64,7 @@ def pseudo_label(network: GarmentNetwork, photo: Picture, category: str) -> dict
     rows, columns = np.nonzero(mask > 127)
     diagonal = float(np.hypot(np.ptp(rows), np.ptp(columns)))
     stack = np.stack(places)
-    middle = np.median(stack[..., :2], axis=0)
+    middle = stack[..., :2].mean(axis=0)
     away = np.linalg.norm(stack[..., :2] - middle, axis=2).max(axis=0)
     trusted = (away < APART * diagonal) & (stack[..., 2].min(axis=0) > 0.3)
     allowed = np.isin(np.arange(len(middle)), LANDMARKS_OF[category])  # type: ignore[index]
