@@ -25,7 +25,7 @@ FACE_SIDE, MESH_SIDE = 128, 192
 CLEAR_FACE = 0.78
 LIKELY_FACE, MIN_MESH = 0.5, 0.3  # both together
 SURE_DETECTION = 0.9  # of the detector, when no face is seen: somebody from behind, or with a hand before the face
-MIN_POSE = 0.1
+MIN_POSE, MIN_POSE_SMALL = 0.1, 0.5
 MUCH_SMALLER = 0.4  # of the largest person's size: passers-by, not worth a word
 
 
@@ -120,7 +120,7 @@ def _confirmed(
         if found >= number and detection.size < MUCH_SMALLER * largest:
             return
         pose = estimate_pose(image, detection)
-        if pose.score < MIN_POSE:
+        if pose.score < (MIN_POSE_SMALL if small else MIN_POSE):
             continue
         face = face_score(image, pose)
         sure = detection.score >= SURE_DETECTION and pose.score >= 0.5 and not small
