@@ -65,7 +65,7 @@ _NUMBERED = tuple(
     joint for joint in Joint if joint.name.endswith(("SHOULDER", "ELBOW", "WRIST", "HIP", "KNEE", "ANKLE"))
 )
 _PANEL = 720  # height of a panel
-_WIDEST = 900
+_WIDEST = 600
 _MARGIN, _GAP = 40, 24
 _HEAD = 74
 _LEGEND = 190
