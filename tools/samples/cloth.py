@@ -7,6 +7,7 @@ Left and right are the wearer's, as everywhere in Vestiary: the left side is on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -85,7 +86,7 @@ class Cloth:
         """A fold along a curve for the panels drawn next: a ridge (or valley, if depth < 0) that fades at its ends."""
         path = curve(points) * SCALE
         line = np.zeros(self.shape, np.float32)
-        for k, (a, b) in enumerate(zip(path[:-1], path[1:], strict=True)):
+        for k, (a, b) in enumerate(pairwise(path)):
             fade = np.sin(np.pi * (k + 0.5) / (len(path) - 1)) ** 0.7
             cv2.line(line, a.astype(int).tolist(), b.astype(int).tolist(), float(fade), max(1, int(width * SCALE / 3)))
         sharp = cv2.GaussianBlur(line, (0, 0), width * SCALE / 2.2)
@@ -162,7 +163,9 @@ class Cloth:
         mask = (ink.astype(np.float32) / 255 * opacity * (self.alpha > 0.5))[..., None]
         self.colour += (np.float32(colour) - self.colour) * mask
 
-    def seam(self, points: Array, *, strength: float = 0.3, stitch: Sequence[float] | None = None, off: float = 5) -> None:
+    def seam(
+        self, points: Array, *, strength: float = 0.3, stitch: Sequence[float] | None = None, off: float = 5
+    ) -> None:
         """A sewn edge: a groove with a bright lip and, beside it, a row of stitches of that colour."""
         self.stroke(points, (0, 0, 0), width=1.1, opacity=strength)
         self.stroke(points + np.float32([1.3, 1.3]), (1, 1, 1), width=1.0, opacity=strength * 0.45)
@@ -221,7 +224,9 @@ class Cloth:
 def on_ground(colour: Array, alpha: Array, ground: Array, *, lift: float = 10.0, strength: float = 0.4) -> Array:
     """The cloth laid on a ground of the same size, with its soft shadow."""
     near = np.roll(cv2.GaussianBlur(alpha, (0, 0), 4 * SCALE), (4 * SCALE, 2 * SCALE), (0, 1))
-    far = np.roll(cv2.GaussianBlur(alpha, (0, 0), lift * 2.4 * SCALE), (int(lift * SCALE), int(lift * SCALE * 0.6)), (0, 1))
+    far = np.roll(
+        cv2.GaussianBlur(alpha, (0, 0), lift * 2.4 * SCALE), (int(lift * SCALE), int(lift * SCALE * 0.6)), (0, 1)
+    )
     shaded = ground * (1 - strength * 0.55 * near - strength * 0.6 * far)[..., None]
     return shaded * (1 - alpha[..., None]) + colour * alpha[..., None]
 

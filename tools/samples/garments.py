@@ -10,173 +10,25 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
-from cloth import SCALE, Array, Cloth, curve, finish, lettering, mirror, noise, on_ground, outline
+from cloth import SCALE, Array, Cloth, curve, finish, lettering, noise, on_ground
+from details import collar, hood, pocket, shirt_front, shorts, skirt, trousers, zip_front
+from pattern import SIZE, C, Cut, Drawn, P, back_neck, hang, hem, neck_band, sleeves
 from PIL import Image
 from textures import bedsheet, check, denim, floral, knit, placed, plain, stripes, studio, wooden_floor
 
+MARGIN = 160
 OUT = Path(__file__).parents[2] / "src" / "vestiary" / "samples"
-SIZE = (900, 1100)
-C = SIZE[0] / 2
-P = tuple[float, float]
-
-
-@dataclass
-class Cut:
-    """The pattern of an upper garment: its wearer's left half, as offsets from the centre line and heights."""
-
-    neck: P
-    front: float
-    shoulder: P
-    armpit: P
-    waist: P
-    hem: P
-    dip: float = 6
-    back: float = 22
-    v: bool = False
-    cuff_outer: P | None = None
-    cuff_inner: P | None = None
-    bow: float = 8
-    names: dict[str, P] = field(default_factory=dict)
-
-    def at(self, point: P, side: int = 1) -> P:
-        return (C + side * point[0], point[1])
-
-    def armhole(self, side: int = 1) -> Array:
-        (sx, sy), (ax, ay) = self.shoulder, self.armpit
-        middle = (min(sx, ax) - 0.10 * abs(ay - sy), sy + 0.6 * (ay - sy))
-        return curve([self.at(p, side) for p in ((sx, sy), middle, (ax, ay))])
-
-    def neckline(self, drop: float = 0.0) -> Array:
-        """The front edge from the wearer's right to left; `drop` moves it down, for a band."""
-        (nx, ny), low = self.neck, self.front + drop
-        nx += drop * 0.75
-        if self.v:
-            left = curve([(C, low), (C + nx * 0.52, (low + ny) / 2 + 6), (C + nx, ny + drop * 0.2)])
-        else:
-            depth = low - ny
-            left = curve([(C, low), (C + nx * 0.5, ny + 0.84 * depth), (C + nx * 0.87, ny + 0.45 * depth), (C + nx, ny)])
-        return np.concatenate([mirror(left, C), left[1:]])
-
-    def backline(self, drop: float = 0.0) -> Array:
-        nx, ny = self.neck[0] + drop * 0.5, self.neck[1]
-        return curve([(C - nx, ny), (C, ny + self.back + drop), (C + nx, ny)])
-
-    def torso(self) -> Array:
-        side = curve([self.at(p) for p in (self.armpit, self.waist, self.hem)])
-        (hx, hy), half = self.hem, self.armhole()
-        left = np.concatenate([[self.at(self.neck)], half, side])
-        hem = curve([(C + hx, hy), (C, hy + self.dip), (C - hx, hy)])
-        return np.concatenate([left, hem, mirror(left, C), self.neckline()])
-
-    def sleeve_edges(self, side: int = 1) -> tuple[Array, Array]:
-        """Outer edge from shoulder to cuff, inner edge from armpit to cuff."""
-        assert self.cuff_outer and self.cuff_inner
-        edges = []
-        for top, end, bow in ((self.shoulder, self.cuff_outer, self.bow), (self.armpit, self.cuff_inner, -self.bow * 0.4)):
-            middle = ((top[0] + end[0]) / 2 + bow, (top[1] + end[1]) / 2 - bow * 0.6)
-            edges.append(curve([self.at(p, side) for p in (top, middle, end)]))
-        return edges[0], edges[1]
-
-    def sleeve(self, side: int = 1) -> Array:
-        outer, inner = self.sleeve_edges(side)
-        return np.concatenate([outer, inner[::-1], self.armhole(side)[::-1]])
-
-    def landmarks(self) -> dict[str, P]:
-        points: dict[str, P] = {"NECK_FRONT": (C, self.front)}
-        half = {"NECK": self.neck, "SHOULDER": self.shoulder, "ARMPIT": self.armpit, "WAIST": self.waist, "HEM": self.hem}
-        if self.cuff_outer and self.cuff_inner:
-            half |= {"CUFF_OUTER": self.cuff_outer, "CUFF_INNER": self.cuff_inner}
-            if self.cuff_outer[1] > self.waist[1] - 60:
-                outer, inner = self.sleeve_edges()
-                half["ELBOW_OUTER"] = (float(outer[len(outer) // 2][0]) - C, float(outer[len(outer) // 2][1]))
-                half["ELBOW_INNER"] = (float(inner[len(inner) // 2][0]) - C, float(inner[len(inner) // 2][1]))
-        for name, point in half.items():
-            points[f"{name}_LEFT"], points[f"{name}_RIGHT"] = self.at(point), self.at(point, -1)
-        return points | self.names
-
-
-@dataclass
-class Drawn:
-    cloth: Cloth
-    category: str
-    landmarks: dict[str, P]
-    sleeve: str = "none"
-    neckline: str = "none"
-
-
-def back_neck(cloth: Cloth, cut: Cut, texture, label: str) -> None:
-    """The inside of the back behind the neckline, its tape and a label."""
-    cloth.panel(np.concatenate([cut.backline(), cut.neckline(10)[::-1]]), texture, fold=0.5, dim=0.74, shadow=0)
-    low = cut.neck[1] + cut.back
-    tag = np.float32([(C - 23, low + 7), (C + 23, low + 7), (C + 23, low + 37), (C - 23, low + 37)])
-    cloth.panel(tag, plain((0.93, 0.92, 0.89)), fold=0.1, thickness=1.5, shadow=0.3, edge=2, dim=0.9)
-    ink = lettering(label, 22)
-    cloth.panel(tag, placed(plain((0.93, 0.92, 0.89)), ink, (C - 19, low + 13), 38, (0.15, 0.15, 0.2)), fold=0, shadow=0, dim=0.9)
-
-
-def neck_band(cloth: Cloth, cut: Cut, texture, width: float) -> None:
-    """The ribbed band round the neck: back half dim, front half over it."""
-    cloth.panel(np.concatenate([cut.backline(-width * 0.4), cut.backline(width * 0.55)[::-1]]), texture, fold=0.05, dim=0.85, edge=5)
-    inner, outer = cut.neckline(), cut.neckline(width)
-    cloth.panel(np.concatenate([inner, outer[::-1]]), texture, fold=0.05, thickness=3.2, edge=6, shadow=0.25)
-    cloth.ribs(inner, outer, spacing=4.5)
-    cloth.seam(outer, strength=0.22)
-
-
-def hang(cloth: Cloth, cut: Cut, strength: float = 1.0) -> None:
-    """Creases that a laid-down upper garment has: from the armpits, over the belly, at the hem."""
-    (ax, ay), (hx, hy) = cut.armpit, cut.hem
-    r = cloth.rng.uniform
-    for side in (-1, 1):
-        x, d = C + side * ax, strength * r(0.8, 1.2)
-        cloth.crease([(x - side * 4, ay + 4), (x - side * 60, ay + 50 + r(-12, 12)), (x - side * 120, ay + 130)], 26, 6 * d)
-        cloth.crease([(x - side * 2, ay + 30), (x - side * 36, ay + 110), (x - side * 62, ay + 230)], 22, 4.5 * d)
-        cloth.crease([(x - side * 20, ay - 30), (x - side * 55, ay - 62), (x - side * 96, ay - 110)], 24, 4 * d)
-        cloth.crease([(x + side * 0, hy - 260), (x - side * 52, hy - 190 + r(-30, 30)), (x - side * 120, hy - 170)], 26, 4 * d)
-        cloth.crease([(C + side * hx * 0.55, hy + 4), (C + side * hx * r(0.4, 0.6), hy - 90), (C + side * hx * 0.35, hy - 190)], 30, 5 * d)
-    cloth.crease([(C - 40, cut.front + 150), (C + 10, (cut.front + hy) / 2), (C + 44, hy - 110)], 34, 3 * strength)
-
-
-def sleeves(cloth: Cloth, cut: Cut, texture, *, cuff: float = 14, rib=None, stitch=None, strength: float = 1.0) -> None:
-    """Both sleeves with their creases, turned textures and a hem or a ribbed cuff."""
-    for side in (-1, 1):
-        outer, inner = cut.sleeve_edges(side)
-        axis = (outer[-1] + inner[-1] - outer[0] - inner[0]) / 2
-        angle = float(np.arctan2(axis[1], axis[0]))
-        length = float(np.hypot(*axis))
-        for at in np.arange(0.2, 0.95, 90 / length):
-            k = int(at * (len(outer) - 1))
-            a, b = (outer[k], inner[min(k + 5, len(inner) - 1)])[:: int(cloth.rng.choice([-1, 1]))]
-            middle = (a + b) / 2 + cloth.rng.uniform(-14, 14, 2)
-            cloth.crease([a, middle, a * 0.25 + b * 0.75], cloth.rng.uniform(16, 26), strength * cloth.rng.uniform(2, 5))
-        cloth.panel(cut.sleeve(side), texture, turn=angle - np.pi / 2, origin=tuple(outer[0]), angle=angle, fold=0.8 * strength)
-        cloth.smooth()
-        down = axis / length
-        end = np.stack([outer[-1], inner[-1]])
-        if rib is not None:
-            top = end - down * cuff
-            squeeze = (top[0] - top[1]) * 0.06
-            cloth.panel(np.float32([top[0], top[1], end[1] + squeeze, end[0] - squeeze]), rib, fold=0.1, thickness=3, edge=7, shadow=0.2)
-            cloth.ribs(top, end + [-squeeze, squeeze], spacing=4.5)
-        else:
-            cloth.seam(np.linspace(*(end - down * cuff), 40), strength=0.16, stitch=stitch, off=0)
-            cloth.seam(np.linspace(*(end - down * (cuff - 4)), 40), strength=0.08, stitch=stitch, off=0)
-
-
-def hem(cloth: Cloth, cut: Cut, up: float, stitch) -> None:
-    hx, hy = cut.hem
-    for rise in (up, up - 5):
-        cloth.seam(curve([(C - hx + 3, hy - rise), (C, hy + cut.dip - rise), (C + hx - 3, hy - rise)]), strength=0.12, stitch=stitch, off=0)
 
 
 def tee(seed: int, colour, print_ink, image: Array, place: P, width: float, cut: Cut | None = None) -> Drawn:
     cloth = Cloth(SIZE, seed)
-    cut = cut or Cut((90, 172), 256, (230, 220), (256, 446), (250, 660), (258, 904), cuff_outer=(404, 392), cuff_inner=(302, 492))
+    cut = cut or Cut(
+        (90, 172), 256, (230, 220), (256, 446), (250, 660), (258, 904), cuff_outer=(404, 392), cuff_inner=(302, 492)
+    )
     body = plain(colour)
     stitch = np.clip(np.float32(colour) * 0.82, 0, 1)
     back_neck(cloth, cut, body, "VESTIARY")
@@ -223,13 +75,26 @@ def tee_white() -> Drawn:
 
 
 def tee_sunrise() -> Drawn:
-    cut = Cut((88, 182), 248, (232, 236), (250, 452), (248, 650), (254, 872), cuff_outer=(384, 424), cuff_inner=(300, 512))
+    cut = Cut(
+        (88, 182), 248, (232, 236), (250, 452), (248, 650), (254, 872), cuff_outer=(384, 424), cuff_inner=(300, 512)
+    )
     return tee(18, (0.10, 0.33, 0.36), (0.98, 0.76, 0.36), sunrise(), (C - 135, 330), 270, cut)
 
 
 def longsleeve_striped() -> Drawn:
     cloth = Cloth(SIZE, 12)
-    cut = Cut((106, 202), 256, (206, 242), (222, 450), (208, 640), (220, 842), back=14, cuff_outer=(414, 752), cuff_inner=(336, 784), bow=22)
+    cut = Cut(
+        (106, 202),
+        256,
+        (206, 242),
+        (222, 450),
+        (208, 640),
+        (220, 842),
+        back=14,
+        cuff_outer=(414, 752),
+        cuff_inner=(336, 784),
+        bow=22,
+    )
     body = stripes((0.94, 0.925, 0.88), (0.13, 0.17, 0.30), 44, 0.40, 24)
     edge = plain((0.94, 0.925, 0.88))
     back_neck(cloth, cut, body, "M")
@@ -260,10 +125,20 @@ def top_vneck() -> Drawn:
 
 
 def shirt_checked() -> Drawn:
-    from details import collar, pocket, shirt_front
-
     cloth = Cloth(SIZE, 14)
-    cut = Cut((80, 172), 236, (220, 220), (250, 446), (242, 660), (250, 884), dip=34, back=20, cuff_outer=(420, 778), cuff_inner=(330, 810), bow=22)
+    cut = Cut(
+        (80, 172),
+        236,
+        (220, 220),
+        (250, 446),
+        (242, 660),
+        (250, 884),
+        dip=34,
+        back=20,
+        cuff_outer=(420, 778),
+        cuff_inner=(330, 810),
+        bow=22,
+    )
     body = check((0.86, 0.83, 0.78), (0.55, 0.16, 0.17), (0.14, 0.18, 0.32), 74)
     cloth.panel(np.concatenate([cut.backline(), cut.neckline(10)[::-1]]), body, fold=0.3, dim=0.7, shadow=0)
     sleeves(cloth, cut, body, cuff=52, stitch=(0.8, 0.7, 0.66), strength=1.1)
@@ -279,10 +154,19 @@ def shirt_checked() -> Drawn:
 
 
 def jacket_hooded() -> Drawn:
-    from details import hood, zip_front
-
     cloth = Cloth(SIZE, 15)
-    cut = Cut((98, 284), 356, (226, 330), (252, 556), (246, 750), (240, 930), dip=2, cuff_outer=(416, 866), cuff_inner=(326, 898), bow=26)
+    cut = Cut(
+        (98, 284),
+        356,
+        (226, 330),
+        (252, 556),
+        (246, 750),
+        (240, 930),
+        dip=2,
+        cuff_outer=(416, 866),
+        cuff_inner=(326, 898),
+        bow=26,
+    )
     body = plain((0.36, 0.40, 0.27), weave=0.03)
     rib = plain((0.30, 0.34, 0.22), weave=0.02)
     hood(cloth, cut, body)
@@ -297,7 +181,19 @@ def jacket_hooded() -> Drawn:
 
 def dress_floral() -> Drawn:
     cloth = Cloth(SIZE, 16)
-    cut = Cut((106, 92), 172, (176, 116), (184, 284), (152, 432), (336, 1012), dip=30, back=16, cuff_outer=(284, 258), cuff_inner=(214, 318), bow=5)
+    cut = Cut(
+        (106, 92),
+        172,
+        (176, 116),
+        (184, 284),
+        (152, 432),
+        (336, 1012),
+        dip=30,
+        back=16,
+        cuff_outer=(284, 258),
+        cuff_inner=(214, 318),
+        bow=5,
+    )
     cut.names = {f"HIP_{s}": (C + k * 213, 620.0) for s, k in (("LEFT", 1), ("RIGHT", -1))}
     body = floral((0.93, 0.88, 0.80), seed=4)
     back_neck(cloth, cut, body, "38")
@@ -320,26 +216,31 @@ def dress_floral() -> Drawn:
 
 
 def skirt_pleated() -> Drawn:
-    from details import skirt
-
     return Drawn(*skirt(Cloth(SIZE, 17), C))
 
 
 def jeans_blue() -> Drawn:
-    from details import trousers
-
     return Drawn(*trousers(Cloth(SIZE, 19), C, denim(), denim=True))
 
 
 def shorts_sand() -> Drawn:
-    from details import shorts
-
     return Drawn(*shorts(Cloth(SIZE, 20), C, plain((0.78, 0.68, 0.53), weave=0.03)))
 
 
 def sweater_phone() -> Drawn:
     cloth = Cloth(SIZE, 21)
-    cut = Cut((98, 202), 262, (220, 250), (246, 462), (242, 650), (226, 836), dip=4, cuff_outer=(408, 762), cuff_inner=(322, 794), bow=28)
+    cut = Cut(
+        (98, 202),
+        262,
+        (220, 250),
+        (246, 462),
+        (242, 650),
+        (226, 836),
+        dip=4,
+        cuff_outer=(408, 762),
+        cuff_inner=(322, 794),
+        bow=28,
+    )
     body, rib = knit((0.66, 0.27, 0.16)), plain((0.60, 0.24, 0.14), weave=0.02)
     back_neck(cloth, cut, body, "L")
     sleeves(cloth, cut, body, cuff=58, rib=rib, strength=1.4)
@@ -381,8 +282,10 @@ def shoot(name: str) -> tuple[np.ndarray, dict]:
         picture = finish(np.dstack([colour, alpha]), cloth.rng, 0.0)
         mask = picture[..., 3].astype(np.float32) / 255
     else:
-        full = on_ground(colour, alpha, ground(cloth.rng, cloth.shape))
-        if "phone" in name:
+        around = MARGIN * SCALE if "phone" in name else 0
+        colour, alpha = (np.pad(a, [(around, around)] * 2 + [(0, 0)] * (a.ndim - 2)) for a in (colour, alpha))
+        full = on_ground(colour, alpha, ground(cloth.rng, alpha.shape))
+        if around:
             full, alpha, points = as_phone_photo(full, alpha, points, cloth.rng)
         picture, mask = finish(full, cloth.rng), cv2.resize(alpha, cloth.size, interpolation=cv2.INTER_AREA)
     contour = max(cv2.findContours((mask > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
@@ -398,16 +301,23 @@ def shoot(name: str) -> tuple[np.ndarray, dict]:
 
 
 def as_phone_photo(full: Array, alpha: Array, points: Array, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Seen from a hand: perspective, warm uneven light, vignette."""
-    height, width = alpha.shape
+    """Seen from a hand: perspective, warm uneven light, vignette. The pictures come with MARGIN round them."""
+    width, height = (SIZE[0] * SCALE, SIZE[1] * SCALE)
     corners = np.float32([[0, 0], [width, 0], [width, height], [0, height]])
-    moved = corners + np.float32([[0.015, 0.02], [-0.03, 0.0], [0.085, 0.06], [-0.06, 0.05]]) * width
-    lens = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    full = cv2.warpPerspective(full, lens, (width, height), borderMode=cv2.BORDER_REFLECT)
+    moved = corners.mean(0) + 0.93 * (corners - corners.mean(0))
+    moved += np.float32([[0.015, 0.02], [-0.03, 0.0], [0.055, 0.04], [-0.04, 0.03]]) * width
+    lens = cv2.getPerspectiveTransform(corners + MARGIN * SCALE, moved.astype(np.float32))
+    full = cv2.warpPerspective(full, lens, (width, height), borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpPerspective(alpha, lens, (width, height))
-    points = cv2.perspectiveTransform(points[None] * SCALE, lens)[0] / SCALE
-    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j].astype(np.float32)
-    light = 0.92 + 0.13 * (1 - x) - 0.10 * y - 0.22 * ((x - 0.5) ** 2 + (y - 0.5) ** 2) + 0.012 * noise(rng, alpha.shape, 500, 500, 0)
+    points = cv2.perspectiveTransform((points[None] + MARGIN) * SCALE, lens)[0] / SCALE
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
+    light = (
+        0.92
+        + 0.13 * (1 - x)
+        - 0.10 * y
+        - 0.22 * ((x - 0.5) ** 2 + (y - 0.5) ** 2)
+        + 0.012 * noise(rng, alpha.shape, 500, 500, 0)
+    )
     return full * light[..., None] * np.float32([1.02, 1.0, 0.955]), alpha, points
 
 
@@ -422,7 +332,9 @@ def main() -> None:
         picture, known[name] = shoot(name)
         options = {"quality": 90, "subsampling": 0} if name.endswith(".jpg") else {"optimize": True}
         Image.fromarray(picture).save(given.out / name, **options)
-    lines = [f" {json.dumps(name)}: {json.dumps(known[name], separators=(',', ':'))}" for name in SHOTS if name in known]
+    lines = [
+        f" {json.dumps(name)}: {json.dumps(known[name], separators=(',', ':'))}" for name in SHOTS if name in known
+    ]
     book.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

@@ -116,9 +116,17 @@ def floral(ground: Colour, seed: int) -> Texture:
             move = np.array([np.cos(angle), np.sin(angle)]) * size * 0.5
             tone = tuple(np.clip(np.float32(ink) * rng.uniform(0.9, 1.12), 0, 1).tolist())
 
-            def draw_petal(p: tuple[int, int], move: Array = move, size: float = size, angle: float = angle, tone: tuple[float, ...] = tone) -> None:  # noqa: E501
+            def draw_petal(
+                p: tuple[int, int],
+                move: Array = move,
+                size: float = size,
+                angle: float = angle,
+                tone: tuple[float, ...] = tone,
+            ) -> None:
                 centre = (int(p[0] + move[0]), int(p[1] + move[1]))
-                cv2.ellipse(tile, centre, (int(size * 0.5), int(size * 0.33)), np.degrees(angle), 0, 360, tone, -1, cv2.LINE_AA)
+                cv2.ellipse(
+                    tile, centre, (int(size * 0.5), int(size * 0.33)), np.degrees(angle), 0, 360, tone, -1, cv2.LINE_AA
+                )
 
             stamp(draw_petal, at)
         stamp(lambda p, s=size: cv2.circle(tile, p, int(s * 0.2), (0.95, 0.82, 0.40), -1, cv2.LINE_AA), at)
@@ -175,7 +183,11 @@ def wooden_floor(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
         cut = int(rng.uniform(0.2, 0.8) * width)
         for piece, cols in enumerate((slice(0, cut), slice(cut, width))):
             part = (strip[0], cols.stop - cols.start)
-            tone = np.float32([0.66, 0.49, 0.33]) * rng.uniform(0.84, 1.1) * (1 + 0.03 * np.float32([1, 0, -1]) * rng.normal())
+            tone = (
+                np.float32([0.66, 0.49, 0.33])
+                * rng.uniform(0.84, 1.1)
+                * (1 + 0.03 * np.float32([1, 0, -1]) * rng.normal())
+            )
             bend = noise(rng, part, 500, 90, 0) * 26 + np.arange(part[0], dtype=np.float32)[:, None] / SCALE
             rings = np.sin(bend / rng.uniform(5, 8)) + 0.6 * np.sin(bend / 2.3)
             pores = np.clip(noise(rng, part, 70, 1.6, 0) - 1.1, 0, 2)
@@ -191,7 +203,11 @@ def wooden_floor(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 def bedsheet(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
     """A pale duvet cover with soft folds and thin stripes."""
-    height = 34 * noise(rng, shape, 420, 190, 0.5) + 15 * np.abs(noise(rng, shape, 330, 70, 0.8)) + 4 * noise(rng, shape, 90, 40, 0.2)
+    height = (
+        34 * noise(rng, shape, 420, 190, 0.5)
+        + 15 * np.abs(noise(rng, shape, 330, 70, 0.8))
+        + 4 * noise(rng, shape, 90, 40, 0.2)
+    )
     for _ in range(4):
         start = rng.uniform(0, 1, 2) * shape[::-1]
         way = rng.uniform(-1, 1, 2) * shape[::-1] * 0.3
@@ -204,5 +220,8 @@ def bedsheet(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     across = (0.94 * x + 0.34 * y + 8 * slope_x) / SCALE
     band = smooth(np.mod(across / 62, 1), 0, 0.02) - smooth(np.mod(across / 62, 1), 0.12, 0.14)
-    colour = np.float32([0.78, 0.81, 0.84]) + (np.float32([0.60, 0.68, 0.76]) - np.float32([0.78, 0.81, 0.84])) * band[..., None]
+    colour = (
+        np.float32([0.78, 0.81, 0.84])
+        + (np.float32([0.60, 0.68, 0.76]) - np.float32([0.78, 0.81, 0.84])) * band[..., None]
+    )
     return colour * (lit * (1 + 0.012 * rng.standard_normal(shape)))[..., None].astype(np.float32)

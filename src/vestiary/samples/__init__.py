@@ -23,9 +23,16 @@ _GARMENTS = (
     "tee_floor_phone.jpg",
     "sweater_bed_phone.jpg",
 )
-_PEOPLE = ("astronaut.jpg",)
+_PEOPLE = ("mira.jpg", "astronaut.jpg")
 _PAIRS = (
-    ("astronaut", ("tee_white",)),
+    ("mira", ("tee_white",)),
+    ("mira", ("longsleeve_striped",)),
+    ("mira", ("dress_floral",)),
+    ("mira", ("top_vneck", "skirt_pleated")),
+    ("mira", ("shirt_checked", "jeans_blue")),
+    ("mira", ("tee_floor_phone", "shorts_sand")),
+    ("mira", ("jacket_hooded",)),
+    ("mira", ("sweater_bed_phone",)),
     ("astronaut", ("shirt_checked",)),
 )
 
