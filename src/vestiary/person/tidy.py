@@ -20,10 +20,19 @@ SMALLEST = {
     **dict.fromkeys(("hand", "shoes", "hat"), 0.0008),
     **dict.fromkeys(("accessory", "background"), 0.0003),
 }
-ONE_OF = (("skirt", "trousers", "shorts"),)  # garments worn one at a time
-MINOR = 0.3  # a rival with less than this share of the two is taken for the other garment
-UPPER = ("top", "outerwear", "dress")
-FLICKER = 0.08  # an upper garment that has less than this share of all of them is none
+LOWER = frozenset({"skirt", "trousers", "shorts"})
+CLOTHES = ("top", "outerwear", "dress", "skirt", "trousers", "shorts")
+# What people wear together. The one that explains the picture best is taken, so that no garment is half something else.
+OUTFITS = (
+    ("top", "outerwear", "trousers"),
+    ("top", "outerwear", "skirt"),
+    ("top", "outerwear", "shorts"),
+    ("dress", "outerwear"),
+    ("dress", "outerwear", "trousers"),
+)
+RARER = (0.0, 0.0, 0.0, 0.0, 0.15)  # how much better (mean log-likelihood) an unusual outfit has to explain it
+DOUBT = 0.02  # the least share that a place grants any garment, so that a few odd places decide nothing
+FLICKER = 0.06  # top or outerwear with less than this share of both is none
 
 
 def tidy(shares: Floats, silhouette: Mask, classes: tuple[str, ...]) -> Mask:
@@ -34,8 +43,7 @@ def tidy(shares: Floats, silhouette: Mask, classes: tuple[str, ...]) -> Mask:
         silhouette: `(h, w) uint8`.
         classes: names, the background first.
     """
-    labels = np.asarray(shares.argmax(0), np.uint8)
-    _settle_garments(shares, labels, classes)
+    _settle_outfit(shares, classes)
     labels = np.asarray(shares.argmax(0), np.uint8)
     _drop_strangers(labels, silhouette)
     person = max(int((labels > 0).sum()), 1)
@@ -45,16 +53,42 @@ def tidy(shares: Floats, silhouette: Mask, classes: tuple[str, ...]) -> Mask:
     return _fill(labels, crumbs)
 
 
-def _settle_garments(shares: Floats, labels: Mask, classes: tuple[str, ...]) -> None:
-    """Give the share of an unlikely rival garment to the one that is worn."""
-    areas = np.bincount(labels.ravel(), minlength=len(classes))
-    for group, least in ((ONE_OF[0], MINOR), (UPPER, FLICKER)):
-        members = sorted((classes.index(name) for name in group), key=lambda i: -areas[i])
-        total = areas[members].sum()
-        for index in members[1:]:
-            if areas[index] < least * total:
-                shares[members[0]] += shares[index]
-                shares[index] = 0
+def _settle_outfit(shares: Floats, classes: tuple[str, ...]) -> None:
+    """Give what the clothes share to the garments of the likeliest outfit, changing `shares`."""
+    garments = [classes.index(name) for name in CLOTHES]
+    clothed = shares[garments].sum(0)
+    dressed = clothed > 0.5
+    if not dressed.any():
+        return
+    worn = {name: shares[classes.index(name)][dressed] / clothed[dressed] for name in CLOTHES}
+    scores = [
+        float(np.log(sum(worn[name] for name in outfit) + DOUBT).mean()) - less
+        for outfit, less in zip(OUTFITS, RARER, strict=True)
+    ]
+    outfit = list(OUTFITS[int(np.argmax(scores))])
+    for name, other in (("top", "outerwear"), ("outerwear", "top")):
+        if name in outfit and other in outfit:
+            mine, its = ((worn[n] > 0.5).sum() for n in (name, other))
+            if mine < FLICKER * (mine + its):
+                outfit.remove(name)
+    _hand_over(shares, [name for name in CLOTHES if name not in outfit], outfit, classes)
+
+
+def _hand_over(shares: Floats, removed: list[str], outfit: list[str], classes: tuple[str, ...]) -> None:
+    """Give the shares of removed garments to those of the outfit, changing `shares`.
+
+    A lower garment's go to the lower garment that is worn, or to the dress; those of top, outerwear and dress to the
+    garments that are seen around the place.
+    """
+    given = {name: shares[classes.index(name)].copy() for name in removed}
+    shares[[classes.index(name) for name in removed]] = 0
+    lower = [name for name in outfit if name in LOWER] or ["dress"]
+    for name in set(removed) & LOWER:
+        shares[classes.index(lower[0])] += given[name]
+    rest = np.sum([given[name] for name in removed if name not in LOWER], axis=0)
+    side = shares.shape[1] // 8 | 1
+    around = np.stack([cv2.blur(shares[classes.index(name)], (side, side)) + 1e-6 for name in outfit])
+    shares[[classes.index(name) for name in outfit]] += rest * around / around.sum(0)
 
 
 def _drop_strangers(labels: Mask, silhouette: Mask) -> None:

@@ -114,19 +114,21 @@ def batches(people: list[LabelledPerson], size: int, seed: int, *, workers: int 
 
 def intersections(predicted: NDArray[Any], target: NDArray[Any], count: int) -> NDArray[np.int64]:
     """`(count, count)` how many pixels of class `row` were called class `column`."""
-    return np.bincount(target.ravel() * count + predicted.ravel(), minlength=count * count).reshape(count, count)
+    pairs = target.astype(np.int64).ravel() * count + predicted.ravel()
+    return np.bincount(pairs, minlength=count * count).reshape(count, count)
 
 
 def overlaps(confusion: NDArray[np.int64]) -> dict[str, float]:
-    """Intersection over union: of each class, of the merged ones (`=name`), and their mean (`miou`)."""
+    """Intersection over union of the classes that the truth holds, of the merged ones (`=name`), and their mean."""
 
     def iou(members: tuple[str, ...]) -> float:
         rows = [INDEX[m] for m in members]
         hit = confusion[np.ix_(rows, rows)].sum()
         return float(hit / max(confusion[rows].sum() + confusion[:, rows].sum() - hit, 1))
 
-    scores = {name: iou((name,)) for name in CLASSES}
-    merged = {f"={name}": iou(members) for name, members in MERGED.items()}
+    present = {name: (name,) for name in CLASSES if confusion[INDEX[name]].sum() > 0.0002 * confusion.sum()}
+    merged = {f"={name}": iou(members) for name, members in MERGED.items() if set(members) & set(present)}
+    scores = {name: iou(members) for name, members in present.items()}
     return {**scores, **merged, "miou": float(np.mean(list(merged.values())))}
 
 
