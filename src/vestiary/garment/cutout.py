@@ -32,7 +32,7 @@ def cut_out(picture: Picture, prior: Mask, box: tuple[int, int, int, int]) -> Ma
     x0, y0, x1, y1 = box
     small = reduce(np.ascontiguousarray(picture[y0:y1, x0:x1]), WORK)
     belief = cv2.resize(prior[y0:y1, x0:x1], (small.shape[1], small.shape[0]), interpolation=cv2.INTER_AREA)
-    masks = [by_colour(small, belief)]
+    masks = [by_colour(small, with_colours(small, belief))]
     on_plain, plain = by_ground(small, belief)
     if plain >= PLAIN:
         masks.append(on_plain)
@@ -43,7 +43,7 @@ def cut_out(picture: Picture, prior: Mask, box: tuple[int, int, int, int]) -> Ma
 
 
 def by_colour(picture: Picture, belief: Mask, *, rounds: int = 2) -> Mask:
-    """GrabCut (Rother et al. 2004) that starts from the network's belief and may change what that is unsure of."""
+    """GrabCut (Rother et al. 2004) that starts from a belief and may change what that is unsure of."""
     labels = np.select(
         [belief > 242, belief > 127, belief > 12], [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD], cv2.GC_BGD
     )
@@ -54,6 +54,36 @@ def by_colour(picture: Picture, belief: Mask, *, rounds: int = 2) -> Mask:
     cv2.setRNGSeed(0)
     cv2.grabCut(picture[..., ::-1].copy(), labels, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
     return tidy(((labels & 1) * 255).astype(np.uint8))
+
+
+def with_colours(picture: Picture, belief: Mask) -> Mask:
+    """The network's belief and the colours' evidence together, as far as garment and ground differ in colour."""
+    sure, ground = belief > 242, belief <= 12
+    if not sure.any() or not ground.any():
+        return belief
+    likeness = ground_likeness(picture, belief)
+    apart = max(0.0, float(likeness[ground].mean() - likeness[sure].mean()))
+    odds = _log_odds(belief / 255, 0.005) - 1.2 * apart**2 * _log_odds(likeness, 0.03)
+    return np.asarray(np.rint(255 / (1 + np.exp(-odds))), np.uint8)
+
+
+def _log_odds(chance: Floats, least: float) -> Floats:
+    clipped = np.clip(chance, least, 1 - least)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def ground_likeness(picture: Picture, belief: Mask) -> Floats:
+    """`(h, w)`: how likely each colour is the ground's, 0..1, from histograms of the sure pixels of both."""
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.int32)
+    lab[..., 1:] = np.clip((lab[..., 1:] - 128) * 2 + 128, 0, 255)  # most colours are near grey
+    chance = np.full((2, *belief.shape), 1e-5)
+    for step, weight in ((12, 0.6), (24, 0.4)):
+        bins = 255 // step + 1
+        index = (lab[..., 0] // step * bins + lab[..., 1] // step) * bins + lab[..., 2] // step
+        for side, sure in enumerate((belief > 242, belief <= 12)):
+            counts = np.bincount(index[sure], minlength=bins**3)
+            chance[side] += weight * (counts / max(1, counts.sum()))[index]
+    return np.asarray(cv2.blur(chance[1], (3, 3)) / cv2.blur(chance.sum(0), (3, 3)))
 
 
 def by_ground(picture: Picture, belief: Mask) -> tuple[Mask, float]:

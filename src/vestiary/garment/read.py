@@ -10,8 +10,8 @@ import numpy as np
 
 from vestiary.errors import GarmentError
 from vestiary.garment import attributes, cutout, matte, worn
-from vestiary.garment.blind import look
 from vestiary.garment.landmarks import settle
+from vestiary.garment.network import look
 from vestiary.garment.sight import Sight, see
 from vestiary.garment.upright import turn_back
 from vestiary.garment.worn_landmarks import worn_landmarks

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vestiary.garment.blind import look
-from vestiary.garment.network import GarmentLook
+from vestiary.garment.network import GarmentLook, look
 from vestiary.garment.upright import lean, settle_angle, turn_back
 
 if TYPE_CHECKING:

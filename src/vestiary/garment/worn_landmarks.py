@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vestiary.garment.landmarks import snap
-from vestiary.garment.shapes import CUFFS, wanted
+from vestiary.garment.shapes import wanted
 from vestiary.types import UPPER, Category, Joint, Landmark, Sleeve
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Wearer:
         return float((int(on.argmax()) + (gaps[0] if len(gaps) else 60)) / 60) if on.any() else 0.0
 
     def sleeve(self) -> Sleeve:
-        """Sleeve length from how much of the arms is covered; the better covered arm counts, the other may be hidden."""
+        """Sleeve length from how much of the better covered arm is covered; the other may be hidden."""
         share = max(self.covered(self.arm(side)) for side in SIDES)
         return "none" if share < 0.16 else "short" if share < 0.47 else "half" if share < 0.72 else "long"
 
@@ -218,7 +219,7 @@ class Wearer:
 
 def along(chain: Sequence[Floats], shares: Floats) -> Floats:
     """`(n, 2)`: places on a polyline at these shares of its length."""
-    lengths = np.concatenate(([0], np.cumsum([np.hypot(*(b - a)) for a, b in zip(chain, chain[1:], strict=False)])))
+    lengths = np.concatenate(([0], np.cumsum([np.hypot(*(b - a)) for a, b in pairwise(chain)])))
     at = shares * lengths[-1]
     corners = np.array(chain)
     return np.column_stack([np.interp(at, lengths, corners[:, k]) for k in (0, 1)])
