@@ -45,7 +45,7 @@ CLASSES = (
     *("shorts", "shoes", "bag", "hat", "accessory"),
 )
 OFF_BODY = frozenset({"background", "hair", "bag", "hat", "accessory", "shoes"})  # may lie outside the silhouette
-FINEST = 960  # long side of the grid on which parts are decided; larger photos get its edges, smoothly enlarged
+FINEST = 704  # long side of the grid on which parts are decided; larger photos get its edges, smoothly enlarged
 RADIUS, SMOOTHNESS = 4, 2e-3  # of the guided filter, in pixels of the network's input and squared colour (0..1)
 
 
@@ -171,7 +171,8 @@ def _to_edges(shares: Floats, seen: Picture, photo: Picture, to_seen: Floats) ->
         photo: the finer picture, `(h, w, 3)`.
         to_seen: from the finer grid to the network's input.
     """
-    guide, fine = seen.astype(np.float32) / 255, photo.astype(np.float32) / 255
+    guide = seen.astype(np.float32) / 255
+    fine = cv2.merge([*cv2.split(photo.astype(np.float32) / 255), np.ones(photo.shape[:2], np.float32)])
     mean = _blur(guide)
     covariance = np.stack([_blur(guide * guide[..., [k]]) for k in range(3)], -2) - mean[..., None] * mean[..., None, :]
     inverse = np.linalg.inv(covariance + SMOOTHNESS * np.eye(3, dtype=np.float32))
@@ -181,10 +182,10 @@ def _to_edges(shares: Floats, seen: Picture, photo: Picture, to_seen: Floats) ->
         share = shares[index][..., None]
         average = _blur(share)
         slope = np.einsum("hwij,hwj->hwi", inverse, _blur(guide * share) - mean * average[..., None])
-        offset = average - (slope * mean).sum(-1)
+        offset = average - cv2.transform(slope * mean, np.ones((1, 3), np.float32))
         linear = _blur(np.dstack([slope, offset]))
         linear = cv2.warpAffine(linear, to_seen, photo.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        result[index] = (linear[..., :3] * fine).sum(-1) + linear[..., 3]
+        result[index] = cv2.transform(cv2.multiply(linear, fine), np.ones((1, 4), np.float32))
     return np.clip(result, 0, 1, out=result)
 
 

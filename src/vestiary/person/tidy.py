@@ -20,6 +20,8 @@ SMALLEST = {
     **dict.fromkeys(("hand", "shoes", "hat"), 0.0008),
     **dict.fromkeys(("accessory", "background"), 0.0003),
 }
+WHOLE = frozenset({"face", "hat"})  # of which there is one; other pieces need this share of its area to be believed
+SIDE_PIECE = 0.3
 LOWER = frozenset({"skirt", "trousers", "shorts"})
 CLOTHES = ("top", "outerwear", "dress", "skirt", "trousers", "shorts")
 # What people wear together. The one that explains the picture best is taken, so that no garment is half something else.
@@ -49,7 +51,7 @@ def tidy(shares: Floats, silhouette: Mask, classes: tuple[str, ...]) -> Mask:
     person = max(int((labels > 0).sum()), 1)
     crumbs = np.zeros(labels.shape, np.uint8)
     for index, name in enumerate(classes):
-        crumbs |= _crumbs(labels == index, SMALLEST[name] * person)
+        _mark_crumbs(crumbs, labels == index, SMALLEST[name] * person, SIDE_PIECE if name in WHOLE else 0.0)
     return _fill(labels, crumbs)
 
 
@@ -102,12 +104,18 @@ def _drop_strangers(labels: Mask, silhouette: Mask) -> None:
     labels[np.isin(regions, strange)] = 0
 
 
-def _crumbs(mask: NDArray[np.bool_], smallest: float) -> Mask:
-    """`(h, w)` 1 where a connected region of the mask is smaller than so many pixels."""
-    count, regions, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] < smallest
+def _mark_crumbs(crumbs: Mask, mask: NDArray[np.bool_], smallest: float, share: float) -> None:
+    """Set `crumbs` where a connected region has fewer pixels than `smallest`, or than this share of the largest region."""
+    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
+    if w == 0:
+        return
+    window = np.s_[y : y + h, x : x + w]
+    _, regions, stats, _ = cv2.connectedComponentsWithStats(mask[window].astype(np.uint8), connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    small = areas < max(smallest, share * areas[1:].max())
     small[0] = False
-    return np.asarray(small[regions] if count > 1 else np.zeros(mask.shape), np.uint8)
+    if small.any():
+        crumbs[window] |= small[regions].astype(np.uint8)
 
 
 def _fill(labels: Mask, unknown: Mask) -> Mask:
