@@ -105,7 +105,7 @@ def _drop_strangers(labels: Mask, silhouette: Mask) -> None:
 
 
 def _mark_crumbs(crumbs: Mask, mask: NDArray[np.bool_], smallest: float, share: float) -> None:
-    """Set `crumbs` where a connected region has fewer pixels than `smallest`, or than this share of the largest region."""
+    """Set `crumbs` where a connected region has fewer pixels than `smallest`, or than a share of the largest."""
     x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
     if w == 0:
         return
