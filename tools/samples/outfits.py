@@ -106,7 +106,7 @@ def trousers(
 
     def keep(rest: Array, arm: Array) -> Array:
         edge = np.minimum(np.minimum(hips + waist - rest[:, 2], rest[:, 2] - ankle - length), 0.5 - arm)
-        return np.minimum(edge, 0.05 - under.covers(rest, arm))
+        return np.minimum(edge, 0.02 - under.covers(rest, arm))
 
     def offset(rest: Array, arm: Array) -> Array:
         shin = w.ramp(-(rest[:, 2] - hips), 0.05, hips - ankle)

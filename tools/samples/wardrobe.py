@@ -80,7 +80,7 @@ def skin(body: Body, posed: Array, face: Face, seed: int, covered: Callable[[Arr
         wrap = (0.36, 0.16, 0.10)
         return Look(colour, wrap, 0.045 + 0.10 * lips, 14.0)
 
-    keep = np.float32(0.03) - covered(rest, extra[:, 3])
+    keep = np.float32(0.014) - covered(rest, extra[:, 3])
     return Mesh(
         points,
         rest,
@@ -287,8 +287,9 @@ def cloth(
     slant = np.abs(ripples(tilt + 0.02 * broad[:, None], rng, (0.13, 0.13, 0.40)))
     small = ripples(rest + 0.02 * broad[:, None], rng, (0.07, 0.07, 0.07))
     height = 0.0055 * broad - 0.0072 * slant + 0.0010 * small + 0.008
-    points = points + normals * (offset(rest, arm) + fold * height)[:, None]
     edge = keep(rest, arm).astype(np.float32)
+    off = offset(rest, arm) + fold * height * (0.35 + 0.65 * ramp(edge, 0.0, 0.06))
+    points = points + normals * np.maximum(off, 0.004)[:, None]
     values = np.stack([arm, edge], 1)
 
     def material(at: Array, extra: Array, normal: Array) -> Look:

@@ -23,16 +23,18 @@ _GARMENTS = (
     "tee_floor_phone.jpg",
     "sweater_bed_phone.jpg",
 )
-_PEOPLE = ("mira.jpg", "astronaut.jpg")
+_PEOPLE = ("mira.jpg", "jonas.jpg", "kenji.jpg", "astronaut.jpg")
 _PAIRS = (
     ("mira", ("tee_white",)),
     ("mira", ("longsleeve_striped",)),
     ("mira", ("dress_floral",)),
     ("mira", ("top_vneck", "skirt_pleated")),
-    ("mira", ("shirt_checked", "jeans_blue")),
-    ("mira", ("tee_floor_phone", "shorts_sand")),
-    ("mira", ("jacket_hooded",)),
-    ("mira", ("sweater_bed_phone",)),
+    ("mira", ("sweater_bed_phone", "jeans_blue")),
+    ("jonas", ("shirt_checked",)),
+    ("jonas", ("tee_floor_phone",)),
+    ("jonas", ("jacket_hooded",)),
+    ("kenji", ("tee_white",)),
+    ("kenji", ("longsleeve_striped",)),
     ("astronaut", ("shirt_checked",)),
 )
 
