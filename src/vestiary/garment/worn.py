@@ -46,7 +46,7 @@ def find_wearer(image: Picture) -> bool:
     if not detect_people(image):  # the quick look, which is all that most garment photos need
         return False
     try:
-        find_person(image)
+        find_person(image, small=False)
     except PersonError:
         return False
     return True

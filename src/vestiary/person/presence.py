@@ -44,12 +44,13 @@ class Found:
     count: int
 
 
-def find_person(image: Picture, number: int = 1) -> Found:
+def find_person(image: Picture, number: int = 1, *, small: bool = True) -> Found:
     """The pose of one person.
 
     Args:
         image: `(H, W, 3) uint8` sRGB.
         number: 1 = the largest, 2 = the next, …
+        small: look again, closer, for people who are small in the picture when too few are found.
 
     Raises:
         PersonError: nobody is there, or nobody of that number.
@@ -57,7 +58,7 @@ def find_person(image: Picture, number: int = 1) -> Found:
     if number < 1:
         raise PersonError(f"there is no person {number}.", hint="Count from 1, the largest person.")
     people = list(_confirmed(image, detect_people(image), number))
-    if len(people) < number:
+    if small and len(people) < number:
         people += _others(_confirmed(image, detect_small(image), number, small=True), people)
     if not people:
         hint = "Use an upright, sharp photo of somebody who faces the camera, with the head in it."
