@@ -9,7 +9,7 @@ import pytest
 
 from tests.figures import garment, person
 from vestiary.engines.embedded import EmbeddedEngine, EmbeddedOptions
-from vestiary.errors import Cancelled, GarmentError
+from vestiary.errors import Cancelled, GarmentError, PersonError
 from vestiary.fitting import agnostic, body, deform, light, placement
 from vestiary.types import Joint, Part
 
@@ -140,7 +140,7 @@ def test_trousers_on_a_portrait_are_refused():
     bust = replace(
         whole, image=whole.image[:150].copy(), silhouette=whole.silhouette[:150].copy(), parts=whole.parts[:150].copy()
     )
-    with pytest.raises(GarmentError, match="legs"):
+    with pytest.raises(PersonError, match="lower body, where the trousers"):
         fit("jeans_blue.jpg", wearer=bust)
 
 

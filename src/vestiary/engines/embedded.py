@@ -18,7 +18,8 @@ from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
 from vestiary.fitting import agnostic, body, cloth, layers, light, placement
 from vestiary.garment.landmarks import front_neckline
-from vestiary.types import LOWER, UPPER, Fitting, Garment, Joint, Person
+from vestiary.person.describe import require_half
+from vestiary.types import LOWER, UPPER, Fitting, Garment, Person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +88,8 @@ class EmbeddedEngine:
         """The person wearing the garments.
 
         Raises:
-            GarmentError: nothing to put on, two garments for the same place, or one for a body half not in the photo.
+            GarmentError: nothing to put on, or two garments for the same place.
+            PersonError: the body half that a garment covers is not in the photo.
             Cancelled: `on_step` returned False.
         """
         check_outfit(prepared.person, garments)
@@ -126,7 +128,12 @@ class EmbeddedEngine:
 
 
 def check_outfit(person: Person, garments: Sequence[Garment]) -> None:
-    """Raise `GarmentError` unless these garments can be worn together on what the photo shows."""
+    """Make sure that these garments can be worn together, on what the photo shows.
+
+    Raises:
+        GarmentError: there are none, or two for the same place.
+        PersonError: the half of the body that one of them covers is not in the photo.
+    """
     if not garments:
         raise GarmentError("there is no garment to put on.", hint="Hand in at least one garment photo.")
     categories = [garment.category for garment in garments]
@@ -134,17 +141,8 @@ def check_outfit(person: Person, garments: Sequence[Garment]) -> None:
     for clash in (lower, [c for c in categories if c in ("top", "dress")], [c for c in categories if c == "outerwear"]):
         if len(clash) > 1:
             raise GarmentError(f"{' and '.join(clash)} cannot be worn together.", hint="Leave one of them out.")
-    height = person.silhouette.shape[0]
-    hips = person.pose[[Joint.LEFT_HIP, Joint.RIGHT_HIP]]
-    knees = person.pose[[Joint.LEFT_KNEE, Joint.RIGHT_KNEE]]
-    if any(c in LOWER for c in categories) and (hips[:, 1].mean() > 0.97 * height or knees[:, 1].min() > 1.25 * height):
-        name = next(c for c in categories if c in LOWER)
-        raise GarmentError(
-            f"the photo does not show where {name} would be worn.", hint="Use a photo that shows the legs."
-        )
-    shoulders = person.pose[[Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER]]
-    if any(c in UPPER for c in categories) and (shoulders[:, 1].max() < 0 or shoulders[:, 1].min() > height):
-        raise GarmentError("the photo does not show the chest.", hint="Use a photo that shows head to hips.")
+    for category in categories:
+        require_half(person, "lower" if category in LOWER else "upper", category)
 
 
 def _window(person: Person) -> tuple[int, int, int, int]:
