@@ -11,7 +11,7 @@ import pytest
 
 from vestiary.errors import WeightsError
 from vestiary.garment import network
-from vestiary.garment.network import SIDE, decode_landmarks, letterbox, look
+from vestiary.garment.network import SIDE, decode_landmarks, letterbox, look, look_once, turned_back
 from vestiary.training.cloth import make_bank
 from vestiary.training.synthetic import Sample, render
 from vestiary.types import CATEGORIES, NECKLINES, SLEEVES
@@ -96,6 +96,31 @@ def test_landmarks_and_mask_grow_with_the_photo() -> None:
     sure = small.landmarks[:, 2] > 0.5
     np.testing.assert_allclose((large.landmarks[sure, :2] + 0.5) / 3 - 0.5, small.landmarks[sure, :2], atol=3)
     assert overlap(cv2.resize(large.mask, (SIDE, SIDE), interpolation=cv2.INTER_AREA), small.mask) > 0.95
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_answers_are_turned_back_with_the_picture(turns: int) -> None:
+    image = cv2.resize(rendered(1, seed=4)[0].image, (300, 220))
+    seen = look_once(np.ascontiguousarray(np.rot90(image, turns)))
+    back = turned_back(seen, turns)
+    assert back.mask.shape == (220, 300)
+    for (x, y, _), (u, v, _) in zip(seen.landmarks, back.landmarks, strict=True):
+        if 1 < x < seen.mask.shape[1] - 2 and 1 < y < seen.mask.shape[0] - 2:
+            assert seen.mask[round(float(y)), round(float(x))] == back.mask[round(float(v)), round(float(u))]
+    down_is_up = np.array([0, -1]) if turns == 2 else None
+    if down_is_up is not None:
+        np.testing.assert_allclose(back.up, -seen.up, atol=1e-6)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_garments_on_their_side_or_head_are_recognised(turns: int) -> None:
+    found = []
+    for sample in rendered(60, seed=3):
+        if sample.up[1] < -0.95:
+            seen = look(np.ascontiguousarray(np.rot90(sample.image, turns)))
+            found.append(float(seen.up @ [(0, -1), (-1, 0), (0, 1), (1, 0)][turns]) > 0.8)
+    assert len(found) > 15
+    assert np.mean(found) > 0.6
 
 
 def test_the_same_photo_gives_the_same_answer_from_many_threads() -> None:
