@@ -79,7 +79,8 @@ class GarmentNetwork(nn.Module):
         self.mask = nn.Conv2d(20, 4, 3, padding=1)
         self.sizes = {"visible": len(Landmark), "category": len(CATEGORIES), "sleeve": len(SLEEVES)}
         self.sizes |= {"neckline": len(NECKLINES), "up": 2, "presence": 1}
-        pooled = CHANNELS[4] + 160 + 112
+        self.spread = nn.Conv2d(160, 32, 1)
+        pooled = CHANNELS[4] + 160 + 112 + 32 * 16
         self.hidden = nn.Sequential(nn.Linear(pooled, 192), nn.ReLU(), nn.Dropout(0.2))
         self.heads = nn.Linear(192, sum(self.sizes.values()))
 
@@ -89,7 +90,8 @@ class GarmentNetwork(nn.Module):
         flow16 = self.up16(deep, at16)
         flow64 = self.up64(self.up32(flow16, at8), at4)
         fine = self.up128(flow64, at2)
-        pooled = torch.cat([at32.mean((2, 3)), deep.mean((2, 3)), flow16.mean((2, 3))], 1)
+        places = F.adaptive_avg_pool2d(F.relu(self.spread(deep)), 4).flatten(1)  # which way is up needs to know where
+        pooled = torch.cat([at32.mean((2, 3)), deep.mean((2, 3)), flow16.mean((2, 3)), places], 1)
         scores = self.heads(self.hidden(pooled)).split(list(self.sizes.values()), 1)
         return {
             "mask": F.pixel_shuffle(self.mask(fine), 2),

@@ -31,8 +31,8 @@ from vestiary.training.garments import Stream
 
 log = logging.getLogger("vestiary.training.garment")
 SIGMA = 1.3  # of a landmark's target, in cells of the 64 × 64 map
-WEIGHTS = {"mask": 2.0, "heat": 0.25, "visible": 1.0, "category": 0.35, "sleeve": 0.25, "neckline": 0.15}
-WEIGHTS |= {"up": 1.0, "presence": 0.2}
+WEIGHTS = {"mask": 2.0, "heat": 0.25, "visible": 1.0, "category": 0.5, "sleeve": 0.4, "neckline": 0.3}
+WEIGHTS |= {"up": 1.5, "presence": 0.3}
 SIDES = ((0.4, (160, 160, 160, 160, 160, 256)), (0.68, (192, 256)), (9.0, (SIDE,)))  # of the pictures, until that share
 
 
