@@ -23,7 +23,7 @@ _GARMENTS = (
     "tee_floor_phone.jpg",
     "sweater_bed_phone.jpg",
 )
-_PEOPLE = ("mira.jpg", "jonas.jpg", "kenji.jpg", "astronaut.jpg")
+_PEOPLE = ("mira.jpg", "jonas.jpg", "amara.jpg", "kenji.jpg", "astronaut.jpg")
 _PAIRS = (
     ("mira", ("tee_white",)),
     ("mira", ("longsleeve_striped",)),
@@ -33,6 +33,8 @@ _PAIRS = (
     ("jonas", ("shirt_checked",)),
     ("jonas", ("tee_floor_phone",)),
     ("jonas", ("jacket_hooded",)),
+    ("amara", ("tee_floor_phone", "shorts_sand")),
+    ("amara", ("dress_floral",)),
     ("kenji", ("tee_white",)),
     ("kenji", ("longsleeve_striped",)),
     ("astronaut", ("shirt_checked",)),
