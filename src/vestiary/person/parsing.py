@@ -46,7 +46,7 @@ CLASSES = (
 )
 OFF_BODY = frozenset({"background", "hair", "bag", "hat", "accessory", "shoes"})  # may lie outside the silhouette
 FINEST = 704  # long side of the grid on which parts are decided; larger photos get its edges, smoothly enlarged
-RADIUS, SMOOTHNESS = 4, 2e-3  # of the guided filter, in pixels of the network's input and squared colour (0..1)
+RADIUS, SMOOTHNESS = 6, 2e-3  # of the guided filter, in pixels of the network's input and squared colour (0..1)
 
 
 @dataclass(frozen=True)
@@ -194,12 +194,12 @@ def _blur(picture: NDArray[Any]) -> Floats:
 
 
 def _heed_silhouette(shares: Floats, silhouette: Mask) -> None:
-    """Make body and clothes unlikely outside the silhouette, and the background inside it."""
+    """Make body and clothes less likely outside the silhouette, and the background inside it."""
     inside = silhouette.astype(np.float32) / 255
     for index, name in enumerate(CLASSES):
         if name not in OFF_BODY:
-            shares[index] *= 0.1 + 0.9 * np.minimum(inside * 4, 1)
-    shares[0] *= 0.1 + 0.9 * np.minimum((1 - inside) * 4, 1)
+            shares[index] *= 0.3 + 0.7 * np.minimum(inside * 4, 1)
+    shares[0] *= 0.3 + 0.7 * np.minimum((1 - inside) * 4, 1)
 
 
 _making = threading.Lock()
