@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import cv2
 import numpy as np
 
-from vestiary.types import NECKLINES, SLEEVES, UPPER, Category, Landmark, Neckline, Sleeve
+from vestiary.types import CATEGORIES, NECKLINES, SLEEVES, UPPER, Category, Landmark, Neckline, Sleeve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,46 @@ if TYPE_CHECKING:
 
 # Sleeve from shoulder to outer cuff in shoulder widths: mean and deviation of each length.
 SLEEVE_RATIO: dict[Sleeve, tuple[float, float]] = {"short": (0.45, 0.17), "half": (0.85, 0.17), "long": (1.35, 0.25)}
+
+
+# How the outline speaks for each category: a constant, per tenth of notch, per third of log length, and its square over
+# three. Fitted by logistic regression on 880 phone photos, together with the sharpening of the network's scores.
+OUTLINE: dict[Category, tuple[float, float, float, float]] = {
+    "top": (-0.22, -0.17, 0.04, -0.33),
+    "outerwear": (-0.28, -0.12, 0.20, -0.23),
+    "dress": (0.11, -0.65, 0.44, 0.30),
+    "skirt": (1.08, -0.32, -0.03, 0.30),
+    "trousers": (0.12, 0.39, -0.36, 0.25),
+    "shorts": (-0.81, 0.88, -0.29, -0.29),
+}
+SHARPEN = 1.67
+
+
+def with_outline(scores: Mapping[str, float], mask: Mask) -> dict[str, float]:
+    """The network's category scores corrected by the outline: legs leave a notch in the hem, dresses are long.
+
+    Args:
+        scores: probability of each category.
+        mask: `(h, w) uint8` of the upright garment.
+    """
+    notch, length = outline_shape(mask)
+    terms = np.array((1.0, 10 * min(notch, 0.3), 3 * np.log(length), 3 * np.log(length) ** 2))
+    odds = np.array([SHARPEN * np.log(max(scores[name], 1e-3)) + terms @ OUTLINE[name] for name in CATEGORIES])
+    chance = np.exp(odds - odds.max())
+    return {name: float(value) for name, value in zip(CATEGORIES, chance / chance.sum(), strict=True)}
+
+
+def outline_shape(mask: Mask) -> tuple[float, float]:
+    """How deep the hem is notched near its middle, in garment heights, and the garment's height by its width."""
+    x, y, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
+    if width < 8 or height < 8:
+        return 0.0, 1.0
+    inside = mask[y : y + height, x : x + width] > 127
+    lowest = np.where(inside.any(0), height - 1 - inside[::-1].argmax(0), 0) / height
+    first = int(0.3 * width)
+    top = first + int(lowest[first : max(int(0.7 * width), first + 1)].argmin())
+    sides = min(float(lowest[:top].max(initial=0)), float(lowest[top:].max(initial=0)))
+    return max(0.0, sides - float(lowest[top])), height / width
 
 
 def best_category(scores: Mapping[str, float]) -> Category:

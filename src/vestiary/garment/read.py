@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,7 +13,7 @@ from vestiary.errors import GarmentError
 from vestiary.garment import attributes, cutout, matte, worn
 from vestiary.garment.landmarks import settle
 from vestiary.garment.network import look
-from vestiary.garment.sight import Sight, see
+from vestiary.garment.sight import Sight, see, shows_garment
 from vestiary.garment.upright import turn_back
 from vestiary.garment.worn_landmarks import worn_landmarks
 from vestiary.types import Garment
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 HINT = "Hand in a photo of one garment that is seen as a whole, or a PNG that is already cut out."
 SIGHT = 768  # long side in pixels of the copy on which everything but the final alpha is found
-LEAST_PRESENCE = 0.5
 LEAST_SHARE = 0.01  # of the picture; what is smaller is no garment
 GREY = 128
 
@@ -67,10 +67,11 @@ def _read_flat(
     image: Picture, small: Picture, alpha: Mask | None, category: Category | None, source: str, clock: Clock
 ) -> Garment:
     sight = see(small if alpha is None else _on_grey(small, alpha))
-    if sight.look.presence < LEAST_PRESENCE:
+    if not shows_garment(sight.look):
         raise GarmentError("no garment was found in this photo.", hint=HINT)
     clock.lap("look")
-    kind = category or attributes.best_category(sight.look.category_scores)
+    scores = attributes.with_outline(sight.look.category_scores, sight.look.mask)
+    kind = category or attributes.best_category(scores)
     upright = turn_back(image, sight.degrees)
     if alpha is None:
         coarse = cutout.cut_out(sight.image, sight.look.mask, sight.box)
@@ -98,8 +99,8 @@ def _read_flat(
         sleeve=sleeve,
         neckline=attributes.neckline(sight.look.neckline_scores, kind),
         colours=colours,
-        scores=dict(sight.look.category_scores),
-        warnings=_warnings(sight, coarse, to_photo, category),
+        scores=scores,
+        warnings=_warnings(sight, coarse, to_photo, {} if category else scores),
         timings=clock.timings,
         source=source,
     )
@@ -113,15 +114,15 @@ def _on_grey(picture: Picture, alpha: Mask) -> Picture:
     return np.asarray(np.rint(picture * share + ground * (1 - share)), np.uint8)
 
 
-def _warnings(sight: Sight, mask: Mask, to_photo: float, category: Category | None) -> tuple[str, ...]:
+def _warnings(sight: Sight, mask: Mask, to_photo: float, scores: Mapping[str, float]) -> tuple[str, ...]:
     found = []
     x, y, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
     if x == 0 or y == 0 or x + width == mask.shape[1] or y + height == mask.shape[0]:
         found.append("Part of the garment is outside the photo.")
     if max(width, height) * to_photo < 200:
         found.append("The garment is small in the photo; the result will look soft.")
-    ranked = sorted(sight.look.category_scores.items(), key=lambda item: -item[1])
-    if category is None and ranked[0][1] < 0.6:
+    ranked = sorted(scores.items(), key=lambda item: -item[1])
+    if ranked and ranked[0][1] < 0.6:
         names = f"{ranked[0][0]} or {ranked[1][0]}"
         found.append(f"The category is not certain ({names}); name it if it is wrong.")
     if cutout.overlap(mask > 127, sight.look.mask > 127) < 0.8:
@@ -133,7 +134,7 @@ def _read_worn(image: Picture, category: Category | None, source: str, clock: Cl
     person = worn.scan_wearer(image)
     clock.lap("scan")
     kind, where = worn.choose(person, category)
-    mask = worn.tidy(where)
+    mask = worn.tidy(where, 0.02 * worn.shoulder_width(person))
     picture, mask, covers = worn.uncover(person, mask, kind)
     soft = matte.soften(picture, mask)
     clean = matte.own_colours(picture, soft)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 MARGIN = 0.12  # of the garment's longer side, left free around it in the close look
 CLOSE_ENOUGH = 0.8  # a garment that fills this much of the photo needs no closer look
 
+LEAST_PRESENCE = 0.75
+MOST_UNSURE = 0.7
+LEAST_LANDMARKS = 0.3  # mean confidence of the six surest
+
 
 @dataclass(frozen=True, eq=False)
 class Sight:
@@ -51,6 +55,18 @@ def see(picture: Picture) -> Sight:
         box = roomy_box(mask)
         close = _look_close(turned, box)
     return Sight(turned, degrees, _joined(whole, close), roomy_box(close.mask))
+
+
+def shows_garment(seen: GarmentLook) -> bool:
+    """Whether there is a garment at all: the network says so, knows where it ends, and finds its landmarks.
+
+    On 96 phone photos the unsure pixels of the mask were at most 0.38 of the sure ones; on a cat, a cup of coffee and a
+    motorcycle more than 0.99.
+    """
+    sure = int((seen.mask > 127).sum())
+    unsure = int(((seen.mask > 20) & (seen.mask < 235)).sum())
+    best = np.sort(seen.landmarks[:, 2])[-6:].mean()
+    return seen.presence >= LEAST_PRESENCE and unsure < MOST_UNSURE * sure and bool(best >= LEAST_LANDMARKS)
 
 
 def roomy_box(mask: Mask, level: int = 100) -> tuple[int, int, int, int]:

@@ -93,14 +93,16 @@ def clothes(person: Person) -> dict[Category, int]:
     return {name: pixels for name, pixels in area.items() if pixels > LEAST_SHARE * body}
 
 
-def tidy(mask: NDArray[np.bool_]) -> Mask:
-    """The mask without specks, as `(H, W) uint8`."""
+def tidy(mask: NDArray[np.bool_], smoothness: float) -> Mask:
+    """The mask without specks and with a smooth border, as `(H, W) uint8`; smoothness in pixels."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
         return np.zeros(mask.shape, np.uint8)
     area = stats[:, cv2.CC_STAT_AREA]
-    kept = np.flatnonzero(area >= 0.05 * area[1:].max())
-    return np.where(np.isin(labels, kept[kept > 0]), 255, 0).astype(np.uint8)
+    table = np.where(area >= 0.05 * area[1:].max(), 255, 0).astype(np.uint8)
+    table[0] = 0
+    blurred = cv2.GaussianBlur(table[labels], (0, 0), max(smoothness, 0.5))
+    return np.where(blurred > 127, 255, 0).astype(np.uint8)
 
 
 def uncover(person: Person, mask: Mask, category: Category) -> tuple[Picture, Mask, list[str]]:
