@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vestiary import samples
 from vestiary.cli import options
 from vestiary.cli.main import COMMANDS, cli, main
 from vestiary.images import MAX_PIXELS, open_picture, read_provenance
@@ -243,3 +244,16 @@ def test_demo_makes_a_page_with_all_its_pictures(at: Path, capsys: pytest.Captur
     assert len(pictures) > 10
     assert all((page.parent / picture).is_file() for picture in pictures)
     assert "<script" not in text
+
+
+def test_demo_goes_on_after_a_pair_that_cannot_be_fitted(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (person, worn), *_ = samples.pairs()
+    monkeypatch.setattr(samples, "pairs", lambda: [(person, worn), (person, ("dark",))])
+    monkeypatch.setattr(samples, "garments", lambda real=samples.garments(): real | {"dark": at / "black.png"})
+    assert main(["demo", "-o", "made", *PASTE, "--json"]) == 7
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["fittings"]) == 1
+    assert [failure["code"] for failure in told["failures"].values()] == ["garment"]
+    assert "no garment was found" in Path("made/index.html").read_text(encoding="utf-8")

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vestiary.cli import options, say
+from vestiary.cli.main import EXIT_SOME_FAILED
+from vestiary.errors import InputError
 
 if TYPE_CHECKING:
     from vestiary.cli.demo_page import Entry
+    from vestiary.errors import VestiaryError
     from vestiary.types import Garment, Person
 
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 )
 @options.engine
 @options.common
-def command(output: str, engine: str, as_json: bool, **rest: Any) -> None:
+def command(output: str, engine: str, as_json: bool, **rest: Any) -> int:
     """Fit sample garments on sample people and make a page of it: person, garment, result, layers, timings.
 
     The pictures come with Vestiary. The page is DIR/index.html.
@@ -36,21 +39,36 @@ def command(output: str, engine: str, as_json: bool, **rest: Any) -> None:
     pairs = samples.pairs()
     people: dict[str, Person] = {}
     read: dict[str, Garment] = {}
-    entries = []
+    entries: list[Entry] = []
+    failures: dict[str, VestiaryError] = {}
     with say.StepLine(quiet=as_json) as line:
         for number, (person, garments) in enumerate(pairs, 1):
             line(number, len(pairs), f"{person} with {', '.join(garments)}")
-            _look(person, garments, people, read)
             name = f"{number:02d}-{person}-{'-'.join(garments)}"
-            worn = {garment: read[garment] for garment in garments}
-            entries.append(_entry(folder, name, people[person], worn, engine, values))
+            try:
+                _look(person, garments, people, read)
+                worn = {garment: read[garment] for garment in garments}
+                entries.append(_entry(folder, name, people[person], worn, engine, values))
+            except InputError as problem:
+                failures[name] = problem
     page = folder / "index.html"
-    write_file(page, demo_page.page(entries, engine).encode())
+    write_file(page, demo_page.page(entries, failures, engine).encode())
+    _tell(page, entries, failures, as_json=as_json)
+    return EXIT_SOME_FAILED if failures else 0
+
+
+def _tell(page: Path, entries: list[Entry], failures: dict[str, VestiaryError], *, as_json: bool) -> None:
+    from vestiary.cli import demo_page
+
     if as_json:
-        say.data({"page": str(page.resolve()), "fittings": [demo_page.describe(entry) for entry in entries]})
-    else:
-        say.words(f"{len(entries)} fittings, median {demo_page.median_seconds(entries):.2f} s. Open this page:")
-        click.echo(page.resolve())
+        fittings = [demo_page.describe(entry) for entry in entries]
+        failed = {name: problem.as_dict() for name, problem in failures.items()}
+        say.data({"page": str(page.resolve()), "fittings": fittings, "failures": failed})
+        return
+    for name, problem in failures.items():
+        say.words(f"{name}: {problem}")
+    say.words(f"{len(entries)} fittings, median {demo_page.median_seconds(entries):.2f} s. Open this page:")
+    click.echo(page.resolve())
 
 
 def _look(person: str, garments: tuple[str, ...], people: dict[str, Person], read: dict[str, Garment]) -> None:

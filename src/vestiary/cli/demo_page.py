@@ -13,6 +13,7 @@ from vestiary import __version__
 from vestiary.cli import say
 
 if TYPE_CHECKING:
+    from vestiary.errors import VestiaryError
     from vestiary.types import Fitting, Garment, Person
 
 
@@ -44,12 +45,13 @@ def describe(entry: Entry) -> dict[str, Any]:
 
 def median_seconds(entries: Sequence[Entry]) -> float:
     """Half of the fittings took less."""
-    return median(entry.seconds for entry in entries)
+    return median([entry.seconds for entry in entries] or [0.0])
 
 
-def page(entries: Sequence[Entry], engine: str) -> str:
-    """The whole page as HTML."""
-    articles = "\n".join(_article(entry) for entry in entries)
+def page(entries: Sequence[Entry], failures: Mapping[str, VestiaryError], engine: str) -> str:
+    """The whole page as HTML; what could not be fitted comes last, in words."""
+    refused = (f"<article><h2>{escape(name)}</h2><p>{escape(str(why))}</p></article>" for name, why in failures.items())
+    articles = "\n".join([*(_article(entry) for entry in entries), *refused])
     return _PAGE.format(
         style=_STYLE,
         count=len(entries),
