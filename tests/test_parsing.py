@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
+import vestiary.samples
+from vestiary.images import open_picture
 from vestiary.person import framing, parsing
 from vestiary.person.limbs import divide_skin, with_sides
 from vestiary.person.tidy import tidy
-from vestiary.types import Joint, Part
+from vestiary.types import UPPER_CLOTHES, Joint, Part
 
 INDEX = {name: i for i, name in enumerate(parsing.CLASSES)}
 
@@ -194,3 +199,61 @@ def test_shares_follow_the_edges_of_the_photo():
     done = parsing._to_edges(shares, fine[1::3, 1::3], fine, to_seen)
     moved = int((done[7, 480] > done[0, 480]).sum())
     assert moved == pytest.approx(336, abs=2)
+
+
+@pytest.fixture(scope="module")
+def astronaut():
+    """A photo of somebody's upper body, her pose, and the pose network's own mask."""
+    from vestiary.person.pose import detect_people, estimate_pose
+
+    image = open_picture(Path(vestiary.samples.__file__).parent / "astronaut.jpg").image
+    pose = estimate_pose(image, detect_people(image)[0])
+    return image, pose.landmarks, pose.mask
+
+
+def test_a_real_photo_is_understood(astronaut):
+    image, pose, silhouette = astronaut
+    parts = parsing.parse_parts(image, pose, silhouette)
+    assert parts.shape == image.shape[:2]
+    assert parts.dtype == np.uint8
+    x, y = pose[Joint.NOSE, :2].astype(int)
+    assert parts[y, x] == Part.FACE
+    assert (parts[: y - 60, x - 20 : x + 20] == Part.HAIR).sum() > 300
+    assert (parts[10:200, 360:500] == Part.BACKGROUND).mean() > 0.98
+    shoulders = pose[[Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER], :2].astype(int)
+    chest = parts[shoulders[:, 1].max() + 60 :, shoulders[1, 0] : shoulders[0, 0]]
+    assert np.isin(chest, list(UPPER_CLOTHES)).mean() > 0.8
+    np.testing.assert_array_equal(parts, parsing.parse_parts(image, pose, silhouette))
+
+
+def test_the_mirror_image_has_mirrored_parts(astronaut):
+    image, pose, silhouette = astronaut
+    mirrored = pose.copy()
+    mirrored[:, 0] = image.shape[1] - 1 - pose[:, 0]
+    swap = list(range(len(Joint)))
+    for joint in Joint:
+        if "LEFT" in joint.name:
+            other = Joint[joint.name.replace("LEFT", "RIGHT")]
+            swap[joint], swap[other] = other, joint
+    sides = np.arange(len(Part), dtype=np.uint8)
+    sides[[4, 5, 6, 7, 8, 9]] = [5, 4, 7, 6, 9, 8]
+    straight = parsing.parse_parts(image, pose, silhouette)
+    flipped = parsing.parse_parts(image[:, ::-1].copy(), mirrored[swap], silhouette[:, ::-1].copy())
+    assert (sides[flipped[:, ::-1]] == straight).mean() > 0.99
+
+
+def test_a_large_photo_has_the_same_parts(astronaut):
+    image, pose, silhouette = astronaut
+    size = (3 * image.shape[1], 3 * image.shape[0])
+    large = pose.copy()
+    large[:, :2] = (pose[:, :2] + 0.5) * 3 - 0.5
+    parts = parsing.parse_parts(cv2.resize(image, size), large, cv2.resize(silhouette, size))
+    small = parsing.parse_parts(image, pose, silhouette)
+    assert (parts[1::3, 1::3] == small).mean() > 0.97
+
+
+def test_shares_are_shares(astronaut):
+    shares, grid = parsing.parse_probabilities(*astronaut)
+    assert shares.shape == (len(parsing.CLASSES), grid.size[1], grid.size[0])
+    assert shares.min() >= 0
+    assert shares.max() <= 1
