@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vestiary.fitting.agnostic import continue_picture
 from vestiary.fitting.body import Body
 from vestiary.fitting.deform import Piece, shrink, warp
 from vestiary.fitting.drape import Placement
@@ -54,11 +55,25 @@ def dress(
     pieces: dict[str, Piece] = {}
     for name, mesh in placement.pieces.items():
         window = _polygon(placement.polygons[name] * scale, alpha.shape, feather=max(0.7, 0.012 * body.unit * factor))
-        moved = type(mesh)(mesh.source * scale, mesh.target)
+        moved = replace(mesh, source=mesh.source * scale)
         piece = warp(colour * window[..., None], alpha * window, moved, size)
         if piece is not None:
-            pieces[name] = piece
+            pieces[name] = piece if mesh.outline is None else _solid(piece, mesh.outline)
     return Cloth(garment, placement, pieces)
+
+
+def _solid(piece: Piece, outline: NDArray[np.float64]) -> Piece:
+    """The piece without gaps inside its outline: cloth goes on where it was narrower, folded or cut too tightly."""
+    x0, y0, *_ = piece.box
+    inside = _polygon(outline - (x0, y0), piece.alpha.shape, feather=0.7)
+    gap = ((inside > 0.02) & (piece.alpha < 0.9)).astype(np.uint8)
+    cloth = piece.alpha >= 0.9
+    if not gap.any() or cloth.sum() < 0.1 * gap.sum() or cloth.sum() < 50:
+        return piece
+    unknown = np.where(cloth, 0, 255).astype(np.uint8)
+    filled = continue_picture(cv2.convertScaleAbs(piece.colour), unknown, gap, fade=0.25 * max(piece.alpha.shape))
+    colour = np.where((gap > 0)[..., None], filled.astype(np.float32), piece.colour)
+    return Piece(colour, np.maximum(piece.alpha, inside), piece.box)
 
 
 def _polygon(points: NDArray[np.floating[Any]], shape: tuple[int, ...], *, feather: float = 0.0) -> F32:

@@ -25,10 +25,12 @@ class Mesh:
     Attributes:
         source: `(R, C, 2)` x, y in garment pixels.
         target: `(R, C, 2)` x, y in photo pixels.
+        outline: `(N, 2)` what the piece covers in the photo at least, or None where only its alpha tells.
     """
 
     source: F64
     target: F64
+    outline: F64 | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def strip(source: tuple[F64, F64], target: tuple[F64, F64], *, columns: int = 9,
         target: the two curves on the body, point for point.
     """
     across = np.linspace(-margin, 1 + margin, columns)[None, :, None]
-    return Mesh(*(a[:, None] * (1 - across) + b[:, None] * across for a, b in (source, target)))
+    places = [a[:, None] * (1 - across) + b[:, None] * across for a, b in (source, target)]
+    one, other = (target[0] * (1 - t) + target[1] * t for t in (0.05, 0.95))
+    return Mesh(places[0], places[1], np.concatenate([one, other[::-1]]))
 
 
 class ThinPlateSpline:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vestiary.fitting.body import NECK_HALF_WIDTH, NECK_HEIGHT, SIDES, Body, Side
 from vestiary.fitting.deform import Mesh, ThinPlateSpline, polyline, spline_mesh, strip
-from vestiary.fitting.drape import Placement, seen_widths, tube_widths
+from vestiary.fitting.drape import Placement, even, seen_widths, tube_widths
 from vestiary.types import Garment
 from vestiary.types import Landmark as L
 
@@ -18,6 +18,9 @@ F64 = NDArray[np.float64]
 HANG = 0.94  # seen length of a worn garment over its flat length: some is taken up by chest, shoulders and folds
 SEAM = 0.575  # shoulder seam from the middle, in shoulder units, for a set-in sleeve
 CHEST = 1.46  # flat chest width in shoulder units of a regular fit
+FOUND = 0.35  # confidence below which a sleeve's opening is not believed
+SLEEVE_LENGTHS = {"none": 0.0, "short": 0.42, "half": 0.75, "long": 1.25}  # of the flat chest width, from the shoulder
+SLEEVE_BAND = 0.26  # width of a flat sleeve, likewise
 BODICE = 1.26  # from the neck point down to the waist
 
 
@@ -37,7 +40,7 @@ def place_upper(body: Body, garment: Garment, marks: F64, size: float) -> Placem
         for side in SIDES:
             mesh, reach = _sleeve(body, garment, frame, side, scale, targets.shoulders[side], targets.armpits[side])
             pieces[f"{side}_sleeve"] = mesh
-            polygons[f"{side}_sleeve"] = _sleeve_polygon(frame, side)
+            polygons[f"{side}_sleeve"] = _sleeve_polygon(garment, frame, side)
             cuffs[side] = reach
     return Placement(scale, pieces, polygons, targets.hem_level, 0.0, cuffs)
 
@@ -53,6 +56,7 @@ class _Frame:
         self.length = float(np.linalg.norm(down))
         self.down = down / max(self.length, 1e-6)
         self.left = np.array([self.down[1], -self.down[0]])
+        self.chest = max(abs(self.x(L.ARMPIT_LEFT) - self.x(L.ARMPIT_RIGHT)), 1.0)
 
     def y(self, mark: int | F64) -> float:
         point = self.marks[mark] if isinstance(mark, (int, np.integer)) else mark
@@ -190,15 +194,39 @@ def _torso_box(frame: _Frame, garment: Garment) -> tuple[float, float, float, fl
     )
 
 
-def _sleeve_curves(frame: _Frame, side: Side, rows: int = 28) -> tuple[F64, F64]:
+def _sleeve_curves(garment: Garment, frame: _Frame, side: Side, rows: int = 28) -> tuple[F64, F64]:
+    """Outer and inner edge of a flat sleeve; where its opening was not found, a band along the garment's outline."""
     name = side.upper()
     outer = frame.marks[[L[f"SHOULDER_{name}"], L[f"ELBOW_OUTER_{name}"], L[f"CUFF_OUTER_{name}"]]]
     inner = frame.marks[[L[f"ARMPIT_{name}"], L[f"ELBOW_INNER_{name}"], L[f"CUFF_INNER_{name}"]]]
-    return polyline(outer, rows), polyline(inner, rows)
+    found = garment.landmarks[[L[f"CUFF_OUTER_{name}"], L[f"CUFF_INNER_{name}"]], 2].max() > FOUND
+    width = float(np.linalg.norm(outer[-1] - inner[-1]))
+    if found and width > 0.05 * frame.chest:
+        return polyline(outer, rows), polyline(inner, rows)
+    return _hanging_sleeve(garment, frame, side, rows)
 
 
-def _sleeve_polygon(frame: _Frame, side: Side) -> F64:
-    outer, inner = _sleeve_curves(frame, side)
+def _hanging_sleeve(garment: Garment, frame: _Frame, side: Side, rows: int) -> tuple[F64, F64]:
+    """The edges of a sleeve that hangs beside or over the torso: a band just inside the outline, downwards."""
+    seam = frame.marks[L[f"SHOULDER_{side.upper()}"]]
+    length = min(SLEEVE_LENGTHS[garment.sleeve] * frame.chest, 0.98 * (frame.length - frame.y(seam)))
+    outward = frame.left if side == "left" else -frame.left
+    down = frame.y(seam) + np.linspace(0.0, length, rows)
+    reach = np.linspace(0.0, 1.6 * frame.chest, 160)
+    at = frame.top + down[:, None, None] * frame.down + reach[None, :, None] * outward
+    x, y = np.round(at).astype(int).transpose(2, 0, 1)
+    height, width = garment.alpha.shape
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    solid = inside & (garment.alpha[y.clip(0, height - 1), x.clip(0, width - 1)] > 127)
+    edge = np.where(solid.any(axis=1), reach[solid.shape[1] - 1 - solid[:, ::-1].argmax(axis=1)], 0.5 * frame.chest)
+    edge = even(np.maximum(edge, 0.35 * frame.chest))
+    line = frame.top + down[:, None] * frame.down
+    band = SLEEVE_BAND * frame.chest * np.linspace(1.3, 1.0, rows)
+    return line + edge[:, None] * outward, line + (edge - band)[:, None] * outward
+
+
+def _sleeve_polygon(garment: Garment, frame: _Frame, side: Side) -> F64:
+    outer, inner = _sleeve_curves(garment, frame, side)
     middle = (outer + inner) / 2
     half = np.linalg.norm(outer - inner, axis=1, keepdims=True) / 2
     grow = np.linspace(0.0, 1.0, len(outer))[:, None].clip(0, 0.15) / 0.15
@@ -215,7 +243,7 @@ def _sleeve(
 ) -> tuple[Mesh, float]:
     """A sleeve laid along the arm, and how far along the arm it reaches."""
     limb, unit = body.arms[side], body.unit
-    outer, inner = _sleeve_curves(frame, side)
+    outer, inner = _sleeve_curves(garment, frame, side)
     length = float(np.linalg.norm(np.diff(outer, axis=0), axis=1).sum()) * scale
     reach = _sleeve_reach(garment, length + 0.03 * unit, limb.joint, limb.end)
     widths = np.linalg.norm(outer - inner, axis=1) * scale
@@ -241,4 +269,4 @@ def _sleeve_reach(garment: Garment, length: float, elbow: float, wrist: float) -
         return wrist * 1.02 if length > 0.80 * wrist else max(length, 0.70 * wrist)
     if garment.sleeve == "half":
         return float(np.clip(length, 0.75 * elbow, 0.80 * wrist))
-    return float(np.clip(length, 0.25 * elbow, 1.0 * elbow))
+    return float(np.clip(length, 0.40 * elbow, 1.0 * elbow))
