@@ -251,7 +251,8 @@ def test_demo_goes_on_after_a_pair_that_cannot_be_fitted(
 ) -> None:
     (person, worn), *_ = samples.pairs()
     monkeypatch.setattr(samples, "pairs", lambda: [(person, worn), (person, ("dark",))])
-    monkeypatch.setattr(samples, "garments", lambda real=samples.garments(): real | {"dark": at / "black.png"})
+    photos = samples.garments() | {"dark": at / "black.png"}
+    monkeypatch.setattr(samples, "garments", lambda: photos)
     assert main(["demo", "-o", "made", *PASTE, "--json"]) == 7
     told = json.loads(capsys.readouterr().out)
     assert len(told["fittings"]) == 1
