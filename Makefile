@@ -6,7 +6,7 @@ BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train check format docs bench wheel clean
+.PHONY: help demo test test-train check format docs pictures bench wheel clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -35,6 +35,10 @@ format: $(DEV)  ## Format the code
 
 docs: $(DEV)  ## Write docs/cli.md, docs/api.md and docs/errors.md from the code
 	$(RUN) tools/docs.py
+
+pictures: $(BASE)  ## Make the pictures of the README, docs/pictures, with the program
+	@$(RUN) -m vestiary weights get
+	$(RUN) tools/pictures.py
 
 bench: $(BASE)  ## Measure speed and memory: out/bench.json
 	@$(RUN) -m vestiary weights get
