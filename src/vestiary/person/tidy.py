@@ -32,7 +32,7 @@ OUTFITS = (
     ("dress", "outerwear"),
     ("dress", "outerwear", "trousers"),
 )
-RARER = (0.0, 0.0, 0.0, 0.0, 0.15)  # how much better (mean log-likelihood) an unusual outfit has to explain it
+RARER = (0.0, 0.2, 0.3, 0.05, 0.15)  # how much better (mean log-likelihood) a less usual outfit has to explain it
 DOUBT = 0.02  # the least share that a place grants any garment, so that a few odd places decide nothing
 FLICKER = 0.06  # top or outerwear with less than this share of both is none
 
