@@ -63,7 +63,7 @@ def with_colours(picture: Picture, belief: Mask) -> Mask:
         return belief
     likeness = ground_likeness(picture, belief)
     apart = max(0.0, float(likeness[ground].mean() - likeness[sure].mean()))
-    odds = _log_odds(belief / 255, 0.005) - 1.2 * apart**2 * _log_odds(likeness, 0.03)
+    odds = _log_odds(belief / 255, 0.005) - 1.8 * apart**4 * _log_odds(likeness, 0.03)
     return np.asarray(np.rint(255 / (1 + np.exp(-odds))), np.uint8)
 
 

@@ -49,8 +49,30 @@ def settle(seen: Points, mask: Mask, category: Category, sleeve: Sleeve) -> Poin
     points = np.zeros((len(Landmark), 3), np.float32)
     points[list(marks)] = seen[list(marks)]
     typical = shape_of(category, sleeve)
+    points = _doubt_strays(points, marks, mask)
     points = _repair(points, marks, typical, _diagonal(mask))
     return snap(points, marks, mask)
+
+
+def _doubt_strays(points: Points, marks: tuple[Landmark, ...], mask: Mask) -> Points:
+    """Landmarks whose place is off the outline, while their twin's reflection is on it, lose their confidence."""
+    lines = outlines(mask)
+    mirror = _mirror(points, {mark for mark in marks if points[mark, 2] >= SURE})
+    if not lines or mirror is None:
+        return points
+    places, diagonal = np.concatenate(lines), _diagonal(mask)
+
+    def off(place: Floats) -> float:
+        return float(np.hypot(*(places - place).T).min()) / diagonal
+
+    result = points.copy()
+    for mark in set(marks) - INSIDE - {Landmark.CROTCH}:
+        here, other = points[mark], points[twin(mark)]
+        if min(here[2], other[2]) < SURE or off(here[:2]) < REACH or off(other[:2]) > 0.5 * REACH:
+            continue
+        if off(mirror(other[:2])) < REACH and np.hypot(*(mirror(other[:2]) - here[:2])) > 2 * REACH * diagonal:
+            result[mark, 2] *= 0.3
+    return result
 
 
 def _repair(points: Points, marks: tuple[Landmark, ...], typical: Floats, diagonal: float) -> Points:
