@@ -184,8 +184,8 @@ def front_neckline(garment: Garment, *, points: int = 41) -> Points:
     strength = _edge_across(garment, rays.astype(np.float32))
     away = np.abs(shares - 1)[:, None] / 0.28
     hold = np.abs(np.linspace(-1, 1, points)) ** 6  # the ends are landmarks on the outline
-    hold = hold + np.exp(-((np.linspace(-1, 1, points) / 0.12) ** 2))
-    gain = strength - (0.25 + 0.6 * hold) * away**2
+    hold = hold + 3 * np.exp(-((np.linspace(-1, 1, points) / 0.25) ** 2))
+    gain = strength - (0.4 + 0.8 * hold) * away**2
     path = _best_path(gain, step=2, bend=0.04)
     seen = strength[path, np.arange(points)]
     if np.median(seen) < 0.25:
@@ -225,7 +225,12 @@ def _edge_across(garment: Garment, rays: Points) -> Floats:
     )
     change = np.zeros(rays.shape[:2], np.float32)
     change[2:-2] = np.linalg.norm(sampled[4:] - sampled[:-4], axis=-1)
-    return np.asarray(1 - np.exp(-change / 30), np.float32)
+    strength = 1 - np.exp(-change / 30)
+    middle = sampled[round(0.35 * len(sampled)), sampled.shape[1] // 2]
+    if middle[3] > 50:  # the inside of the back shows above the front: the outline is not the front neckline
+        solid = sampled[..., 3] / 100
+        strength[2:-2] *= np.minimum(solid[4:], solid[:-4]) ** 2
+    return np.asarray(strength, np.float32)
 
 
 def _best_path(gain: Floats, *, step: int, bend: float) -> NDArray[np.intp]:
