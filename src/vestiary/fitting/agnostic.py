@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vestiary.fitting.body import SIDES, Body, limb_mask
 from vestiary.fitting.light import side_light
+from vestiary.fitting.smooth import blur
 from vestiary.types import LOWER_CLOTHES, UPPER_CLOTHES, Part, Person
 
 F32 = NDArray[np.float32]
@@ -89,7 +90,7 @@ def continue_picture(image: U8, hidden: U8, wanted: U8, *, fade: float) -> U8:
     mirror = np.clip(2 * edge_y - y, 0, height - 1) * width + np.clip(2 * edge_x - x, 0, width - 1)
     weight = np.zeros(hidden.size, np.float32)
     weight[inside] = np.exp(-((distance.ravel()[inside] / fade) ** 2)) * (hidden.ravel()[mirror] == 0)
-    weight = cv2.GaussianBlur(weight.reshape(hidden.shape), (0, 0), max(1.0, fade / 40)).ravel()[inside, None]
+    weight = blur(weight.reshape(hidden.shape), max(1.0, fade / 40)).ravel()[inside, None]
     result = np.where(hidden[..., None] > 0, smooth, image).reshape(-1, 3)
     result[inside] = weight * image.reshape(-1, 3)[mirror] + (1 - weight) * result[inside] + 0.5
     return result.reshape(image.shape)
@@ -127,10 +128,10 @@ def _fill(colour: F32, weight: F32) -> F32:
 
 def _masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
     shape = (person.silhouette.shape[0], person.silhouette.shape[1])
-    blur = max(0.8, 0.010 * body.unit)
+    sigma = max(0.8, 0.010 * body.unit)
 
     def soft(mask: U8) -> U8:
-        return cast(U8, cv2.GaussianBlur(mask, (0, 0), blur))
+        return cast(U8, cv2.GaussianBlur(mask, (0, 0), sigma))
 
     arms = np.zeros(shape, np.uint8)
     legs = np.zeros(shape, np.uint8)

@@ -15,6 +15,7 @@ from vestiary.fitting.agnostic import Agnostic
 from vestiary.fitting.body import SIDES, Body, limb_mask
 from vestiary.fitting.cloth import Cloth
 from vestiary.fitting.removal import in_front, legs_from, levels_of, removed, waistband
+from vestiary.fitting.smooth import blur
 from vestiary.types import LOWER, Part, Person
 
 F32 = NDArray[np.float32]
@@ -166,7 +167,7 @@ def _cut(cloth: Cloth, waist: float, level: F32, body: Body, tuck: bool) -> F32 
 def _hem_shadow(covered: F32, gone: U8, front: F32, body: Body) -> F32:
     """The garment's own shadow on skin and on what is worn below it."""
     gain = light.cast_shadow(covered, 0.055 * body.unit, 0.38, drop=0.5)
-    near = cv2.GaussianBlur(np.maximum(covered, gone.astype(np.float32) / 255), (0, 0), max(1.0, 0.03 * body.unit))
+    near = blur(np.maximum(covered, gone.astype(np.float32) / 255), max(1.0, 0.03 * body.unit))
     return cast(F32, (1 - (1 - gain) * np.clip(near * 2, 0, 1) * (1 - front)).astype(np.float32))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vestiary.fitting.body import Body, limb_mask
 from vestiary.fitting.cloth import Cloth
+from vestiary.fitting.smooth import grow
 from vestiary.types import LOWER, LOWER_CLOTHES, Part, Person
 
 F32 = NDArray[np.float32]
@@ -56,12 +57,9 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
         gone |= person.is_part(Part.DRESS) & (level > (waist if tuck else body.torso + 0.10 * body.unit))
     if tuck and kinds & LOWER and not kinds & {"top", "dress"}:
         gone |= person.is_part(Part.TOP) & (level > waist)
-    reach = max(1, round(0.022 * body.unit))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    grown = cv2.dilate(gone.view(np.uint8) * 255, kernel)
-    far = 2 * reach
-    near = cv2.dilate(gone.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * far + 1, 2 * far + 1)))
-    rest = cv2.compare(person.silhouette, 100, cv2.CMP_GT) & (near * 255)
+    reach = max(1.0, 0.022 * body.unit)
+    grown = grow(gone.view(np.uint8), reach)
+    rest = cv2.compare(person.silhouette, 100, cv2.CMP_GT) & grow(gone.view(np.uint8), 2 * reach)
     grown |= rest & cv2.compare(person.parts, int(Part.BACKGROUND), cv2.CMP_EQ)  # on the body, but named nothing
     stays = person.is_part(*IN_FRONT, *_STAYS)
     if kinds <= LOWER and not tuck:
