@@ -32,6 +32,7 @@ from vestiary.person.framing import (
     sample,
 )
 from vestiary.person.limbs import with_sides
+from vestiary.person.skin import settle_arms
 from vestiary.person.tidy import tidy
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def parse_parts(image: Picture, pose: Points, silhouette: Mask) -> Mask:
     placed = pose.astype(np.float32)
     placed[:, :2] = pose[:, :2] @ to_grid[:, :2].T + to_grid[:, 2]
     labels = tidy(shares, grid.cut(silhouette), CLASSES)
+    labels = settle_arms(labels, grid.cut(image), placed, CLASSES)
     return grid.lay_back(with_sides(labels, placed, CLASSES), image.shape)
 
 

@@ -52,7 +52,7 @@ def tidy(shares: Floats, silhouette: Mask, classes: tuple[str, ...]) -> Mask:
     crumbs = np.zeros(labels.shape, np.uint8)
     for index, name in enumerate(classes):
         _mark_crumbs(crumbs, labels == index, SMALLEST[name] * person, SIDE_PIECE if name in WHOLE else 0.0)
-    return _fill(labels, crumbs)
+    return fill(labels, crumbs)
 
 
 def _settle_outfit(shares: Floats, classes: tuple[str, ...]) -> None:
@@ -63,11 +63,14 @@ def _settle_outfit(shares: Floats, classes: tuple[str, ...]) -> None:
     if not dressed.any():
         return
     worn = {name: shares[classes.index(name)][dressed] / clothed[dressed] for name in CLOTHES}
+    rows = np.nonzero(dressed)[0]
+    height = {name: float(share @ rows / max(float(share.sum()), 1e-6)) for name, share in worn.items()}
     scores = [
         float(np.log(sum(worn[name] for name in outfit) + DOUBT).mean()) - less
         for outfit, less in zip(OUTFITS, RARER, strict=True)
+        if not {"dress", "trousers"} <= set(outfit) or height["dress"] < height["trousers"]
     ]
-    outfit = list(OUTFITS[int(np.argmax(scores))])
+    outfit = list(OUTFITS[int(np.argmax(scores))])  # the one with dress and trousers is the last
     for name, other in (("top", "outerwear"), ("outerwear", "top")):
         if name in outfit and other in outfit:
             mine, its = ((worn[n] > 0.5).sum() for n in (name, other))
@@ -118,7 +121,7 @@ def _mark_crumbs(crumbs: Mask, mask: NDArray[np.bool_], smallest: float, share: 
         crumbs[window] |= small[regions].astype(np.uint8)
 
 
-def _fill(labels: Mask, unknown: Mask) -> Mask:
+def fill(labels: Mask, unknown: Mask) -> Mask:
     """The labels with every unknown pixel given the label of the nearest known one."""
     if not unknown.any() or unknown.all():
         return labels

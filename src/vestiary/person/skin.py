@@ -1,0 +1,72 @@
+"""Bare arm or sleeve: settled by colour where the pose says that an arm is.
+
+The parser sees little of a hand on a striped shirt. The face shows what this person's skin looks like in this light,
+the rest of the garment what the cloth looks like; along the arms, each pixel goes to the one that explains its colour.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vestiary.person.limbs import arm_zones
+from vestiary.person.tidy import fill
+
+if TYPE_CHECKING:
+    from vestiary.types import Mask, Picture, Points
+
+Floats = NDArray[np.float32]
+
+BINS = (8, 24, 24)  # of the colour histogram: lightness coarse, because arms lie in other light than the face
+SURE = 2.0  # mean log-likelihood ratio around a pixel that overrules the network
+LEAST = 150  # pixels of face and of garment that a comparison needs
+ALIKE = 0.3  # overlap of both histograms above which colour tells nothing
+CLOTHES = ("top", "outerwear", "dress")
+
+
+def settle_arms(labels: Mask, photo: Picture, pose: Points, classes: tuple[str, ...]) -> Mask:
+    """The labels with arms, hands and the clothes around them settled by colour.
+
+    Args:
+        labels: `(h, w)`, index into `classes`.
+        photo: `(h, w, 3) uint8` sRGB.
+        pose: `(33, 4)` on the same grid.
+        classes: the parser's classes by name.
+    """
+    arm, hand = classes.index("arm"), classes.index("hand")
+    clothes = np.isin(labels, [classes.index(name) for name in CLOTHES])
+    arms, hands, away = arm_zones(labels.shape, pose)
+    colours = _binned(photo)
+    face = cv2.erode((labels == classes.index("face")).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    ground = clothes & away
+    if face.sum() < LEAST or ground.sum() < LEAST:
+        return labels
+    skin, cloth = _histogram(colours[face]), _histogram(colours[ground])
+    if np.minimum(skin, cloth).sum() > ALIKE:
+        return labels
+    ratio = np.log((skin + 1e-4) / (cloth + 1e-4)).astype(np.float32)[colours]
+    side = max(3, len(labels) // 120) | 1
+    ratio = cv2.blur(ratio, (side, side))
+    settled = labels.copy()
+    bare, sleeve = clothes & (ratio > SURE), np.isin(labels, (arm, hand)) & (ratio < -SURE)
+    settled[bare & arms], settled[bare & hands] = arm, hand
+    settled[sleeve] = fill(labels, (~clothes).astype(np.uint8))[sleeve]
+    return settled
+
+
+def _binned(photo: Picture) -> NDArray[np.int32]:
+    """`(h, w)`: the number of each pixel's colour bin in CIELAB."""
+    lab = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB).astype(np.int32)
+    steps = [(lab[..., k] * BINS[k]) >> 8 for k in range(3)]
+    return np.asarray((steps[0] * BINS[1] + steps[1]) * BINS[2] + steps[2], np.int32)
+
+
+def _histogram(colours: NDArray[np.int32]) -> Floats:
+    """Shares of the colour bins, blurred to the neighbouring bins, as one row."""
+    counts = np.bincount(colours, minlength=int(np.prod(BINS))).reshape(BINS).astype(np.float32)
+    for axis in range(3):
+        counts = np.apply_along_axis(np.convolve, axis, counts, np.array([0.25, 0.5, 0.25], np.float32), "same")
+    return np.asarray(counts.ravel() / max(float(counts.sum()), 1e-6), np.float32)
