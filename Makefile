@@ -6,7 +6,8 @@ BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train check format docs pictures bench wheel clean
+PHONY_CHECKS := check-format check-lint check-types check-docs
+.PHONY: help demo test test-train check $(PHONY_CHECKS) format docs pictures bench wheel clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -23,10 +24,14 @@ test-train: $(DEV)  ## Run the tests of networks and training too (installs PyTo
 	$(RUN) -m pip install --quiet -e '.[dev,train]'
 	$(RUN) -m pytest
 
-check: $(DEV)  ## Check format, lint, types, and that the generated docs are fresh
+check: check-format check-lint check-types check-docs  ## Check format, lint, types, and that the generated docs are fresh
+check-format: $(DEV)
 	$(RUN) -m ruff format --check .
+check-lint: $(DEV)
 	$(RUN) -m ruff check .
+check-types: $(DEV)
 	$(RUN) -m mypy
+check-docs: $(DEV)
 	$(RUN) tools/docs.py --check
 
 format: $(DEV)  ## Format the code
