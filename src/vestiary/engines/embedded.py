@@ -5,7 +5,6 @@ It only joins the steps of `vestiary.fitting`, in the order in which they are re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestiary import weights
+from vestiary.clock import Clock
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
 from vestiary.fitting import agnostic, body, cloth, layers, light, placement
@@ -206,20 +206,6 @@ def _layers(
             kept[f"{number}_{worn.garment.category}_{name}"] = whole(rgba, piece.box)
     kept["mask"] = mask
     return kept
-
-
-class Clock:
-    """Seconds per named step, summed."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Count the time since the last lap as this step's."""
-        now = time.perf_counter()
-        self.laps[name] = self.laps.get(name, 0.0) + now - self._last
-        self._last = now
 
 
 class _Steps:

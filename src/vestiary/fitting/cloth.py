@@ -15,6 +15,8 @@ from vestiary.fitting.deform import Piece, shrink, warp
 from vestiary.fitting.drape import Placement
 from vestiary.types import LOWER, Garment
 
+COLLAR = 0.40  # what stands higher above the neck points, in widths of the neck opening, is a hood
+
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
@@ -50,7 +52,7 @@ def dress(
     colour, alpha = shrink(garment.image, garment.alpha, factor)
     scale = np.array([colour.shape[1] / garment.image.shape[1], colour.shape[0] / garment.image.shape[0]])
     if neckline is not None:
-        below = 1 - _above(neckline * scale, alpha.shape, hood=garment.neckline == "hood")
+        below = 1 - _above(neckline * scale, alpha)
         alpha, colour = alpha * below, colour * below[..., None]
     pieces: dict[str, Piece] = {}
     for name, mesh in placement.pieces.items():
@@ -84,13 +86,19 @@ def _polygon(points: NDArray[np.floating[Any]], shape: tuple[int, ...], *, feath
     return mask.astype(np.float32) / 255.0
 
 
-def _above(neckline: NDArray[np.floating[Any]], shape: tuple[int, ...], *, hood: bool) -> F32:
-    """1 above the neckline, between its ends; a hood lies behind the head, so with one it is 1 beside them too."""
+def _above(neckline: NDArray[np.floating[Any]], alpha: F32) -> F32:
+    """1 above the neckline, between its ends, and above a collar's height everywhere.
+
+    A hood lies behind the head and neck: with one, nothing is left above the ends of the neckline.
+    """
     ends = neckline[[0, -1]]
+    ends = ends if ends[0, 0] < ends[1, 0] else ends[::-1]
+    inner = neckline if neckline[0, 0] < neckline[-1, 0] else neckline[::-1]
     span = float(np.linalg.norm(ends[1] - ends[0]))
-    lift = np.array([0.0, -4.0 * span - 50.0])
-    wide = np.array([2.0 * span if hood else 0.0, 0.0])
-    right, left = (0, -1) if ends[0, 0] < ends[1, 0] else (-1, 0)
-    inner = neckline if right == 0 else neckline[::-1]
-    corners = [ends[left] + wide, ends[left] + wide + lift, ends[right] - wide + lift, ends[right] - wide]
-    return _polygon(np.concatenate([inner, np.stack(corners)]), shape, feather=0.6)
+    (x0, y0), (x1, y1) = ends[0] - (0, 0.9 * span), ends[1] - (0, 0.55 * span)
+    over = alpha[max(int(y0), 0) : max(int(y1), 0), max(int(x0), 0) : max(int(x1), 0)]
+    collar = 0.02 if over.size and over.mean() > 0.25 else COLLAR
+    shoulder = min(collar, 0.18)
+    steps = np.array([(0.0, -collar), (0.15, -collar), (0.15, -shoulder), (5.0, -shoulder), (5.0, -50.0)]) * span
+    right, left = ends[1] + steps, ends[0] + steps * (-1.0, 1.0)
+    return _polygon(np.concatenate([inner, right, left[::-1]]), alpha.shape, feather=0.6)

@@ -19,7 +19,7 @@ HANG = 0.94  # seen length of a worn garment over its flat length: some is taken
 SEAM = 0.575  # shoulder seam from the middle, in shoulder units, for a set-in sleeve
 CHEST = 1.46  # flat chest width in shoulder units of a regular fit
 FOUND = 0.35  # confidence below which a sleeve's opening is not believed
-SLEEVE_LENGTHS = {"none": 0.0, "short": 0.42, "half": 0.75, "long": 1.25}  # of the flat chest width, from the shoulder
+SLEEVE_LENGTHS = {"half": 0.75, "long": 1.25}  # of the flat chest width, from the shoulder
 SLEEVE_BAND = 0.26  # width of a flat sleeve, likewise
 BODICE = 1.26  # from the neck point down to the waist
 
@@ -197,13 +197,22 @@ def _torso_box(frame: _Frame, garment: Garment) -> tuple[float, float, float, fl
 def _sleeve_curves(garment: Garment, frame: _Frame, side: Side, rows: int = 28) -> tuple[F64, F64]:
     """Outer and inner edge of a flat sleeve; where its opening was not found, a band along the garment's outline."""
     name = side.upper()
-    outer = frame.marks[[L[f"SHOULDER_{name}"], L[f"ELBOW_OUTER_{name}"], L[f"CUFF_OUTER_{name}"]]]
-    inner = frame.marks[[L[f"ARMPIT_{name}"], L[f"ELBOW_INNER_{name}"], L[f"CUFF_INNER_{name}"]]]
+    outer, inner = (
+        _known(garment, frame, (f"{start}_{name}", f"ELBOW_{edge}_{name}", f"CUFF_{edge}_{name}"))
+        for start, edge in (("SHOULDER", "OUTER"), ("ARMPIT", "INNER"))
+    )
     found = garment.landmarks[[L[f"CUFF_OUTER_{name}"], L[f"CUFF_INNER_{name}"]], 2].max() > FOUND
+    found |= garment.sleeve == "short"  # short sleeves stand out from the torso: no band of the outline would be one
     width = float(np.linalg.norm(outer[-1] - inner[-1]))
     if found and width > 0.05 * frame.chest:
         return polyline(outer, rows), polyline(inner, rows)
     return _hanging_sleeve(garment, frame, side, rows)
+
+
+def _known(garment: Garment, frame: _Frame, names: tuple[str, ...]) -> F64:
+    """The places of these landmarks, less those that this garment does not have (short sleeves have no elbow)."""
+    ids = [L[name] for name in names]
+    return frame.marks[[i for i in ids if garment.landmarks[i, 2] > 0] or ids]
 
 
 def _hanging_sleeve(garment: Garment, frame: _Frame, side: Side, rows: int) -> tuple[F64, F64]:

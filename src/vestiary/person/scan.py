@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+from vestiary.clock import Clock
 from vestiary.person import describe
 from vestiary.person.parsing import parse_parts
 from vestiary.person.pose import openpose18
@@ -28,7 +28,7 @@ def scan(image: Picture, *, person: int | None = None, source: str = "") -> Pers
         PersonError: nobody in it, nobody of that number, seen from behind, lying down, or far too small.
         WeightsError: a model file is missing and cannot be fetched.
     """
-    clock = _Clock()
+    clock = Clock()
     found = find_person(image, 1 if person is None else person)
     pose = found.pose
     facing = describe.facing_of(pose.world, found.face)
@@ -52,19 +52,6 @@ def scan(image: Picture, *, person: int | None = None, source: str = "") -> Pers
         arm_in_front=arms,
         box=person_box(silhouette, pose),
         warnings=warnings,
-        timings=clock.seconds,
+        timings=clock.laps,
         source=source,
     )
-
-
-class _Clock:
-    """Seconds per step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step] = now - self._last
-        self._last = now
