@@ -19,7 +19,8 @@ HANG = 0.94  # seen length of a worn garment over its flat length: some is taken
 SEAM = 0.575  # shoulder seam from the middle, in shoulder units, for a set-in sleeve
 CHEST = 1.46  # flat chest width in shoulder units of a regular fit
 FOUND = 0.35  # confidence below which a sleeve's opening is not believed
-SLEEVE_LENGTHS = {"half": 0.75, "long": 1.25}  # of the flat chest width, from the shoulder
+# Of the flat chest width, from the shoulder. Short sleeves stand out from the torso and are always found.
+SLEEVE_LENGTHS = {"half": 0.75, "long": 1.25}
 SLEEVE_BAND = 0.26  # width of a flat sleeve, likewise
 BODICE = 1.26  # from the neck point down to the waist
 
@@ -201,10 +202,9 @@ def _sleeve_curves(garment: Garment, frame: _Frame, side: Side, rows: int = 28) 
         _known(garment, frame, (f"{start}_{name}", f"ELBOW_{edge}_{name}", f"CUFF_{edge}_{name}"))
         for start, edge in (("SHOULDER", "OUTER"), ("ARMPIT", "INNER"))
     )
-    found = garment.landmarks[[L[f"CUFF_OUTER_{name}"], L[f"CUFF_INNER_{name}"]], 2].max() > FOUND
-    found |= garment.sleeve == "short"  # short sleeves stand out from the torso: no band of the outline would be one
-    width = float(np.linalg.norm(outer[-1] - inner[-1]))
-    if found and width > 0.05 * frame.chest:
+    seen = garment.landmarks[[L[f"CUFF_OUTER_{name}"], L[f"CUFF_INNER_{name}"]], 2].max() > FOUND
+    open_wide = float(np.linalg.norm(outer[-1] - inner[-1])) > 0.05 * frame.chest
+    if garment.sleeve not in SLEEVE_LENGTHS or (seen and open_wide):
         return polyline(outer, rows), polyline(inner, rows)
     return _hanging_sleeve(garment, frame, side, rows)
 

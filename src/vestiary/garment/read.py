@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from vestiary.clock import Clock
 from vestiary.errors import GarmentError
 from vestiary.garment import attributes, cutout, matte, worn
 from vestiary.garment.landmarks import settle
@@ -25,20 +25,6 @@ HINT = "Hand in a photo of one garment that is seen as a whole, or a PNG that is
 SIGHT = 768  # long side in pixels of the copy on which everything but the final alpha is found
 LEAST_SHARE = 0.01  # of the picture; what is smaller is no garment
 GREY = 128
-
-
-class Clock:
-    """Seconds per step."""
-
-    def __init__(self) -> None:
-        self.timings: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Everything since the last lap was this step."""
-        now = time.perf_counter()
-        self.timings[name] = now - self._last
-        self._last = now
 
 
 def read(image: Picture, alpha: Mask | None = None, *, category: Category | None = None, source: str = "") -> Garment:
@@ -101,7 +87,7 @@ def _read_flat(
         colours=colours,
         scores=scores,
         warnings=_warnings(sight, coarse, to_photo, {} if category else scores),
-        timings=clock.timings,
+        timings=clock.laps,
         source=source,
     )
 
@@ -158,6 +144,6 @@ def _read_worn(image: Picture, category: Category | None, source: str, clock: Cl
         scores=worn.scores(person, kind),
         worn=True,
         warnings=worn.warnings(person, kind, covers),
-        timings=clock.timings,
+        timings=clock.laps,
         source=source,
     )
