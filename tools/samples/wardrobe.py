@@ -50,7 +50,10 @@ class Face:
 def skin(body: Body, posed: Array, face: Face, seed: int, covered: Callable[[Array, Array], Array]) -> Mesh:
     """The body's skin with lips, brows, flush and stubble; it ends a little inside what is `covered` by clothes."""
     hands = body.share("finger", "metacarpal")
-    marks = np.stack([body.marks["upper_lip"] + body.marks["lower_lip"], body.marks["nose"], hands, arm_share(body)], 1)
+    top = body.share("head", "jaw", "oris", "levator", "special", "risorius")
+    marks = np.stack(
+        [body.marks["upper_lip"] + body.marks["lower_lip"], body.marks["nose"], hands, arm_share(body), top], 1
+    )
     points, rest, extra, quads = fine(body, posed, ["body"], 2, marks)
     eye, head = body.heads["eye.L"], body.heads["head"]
     base, lip, hair = linear(face.skin), linear(face.lips), linear(face.hair)
@@ -80,7 +83,7 @@ def skin(body: Body, posed: Array, face: Face, seed: int, covered: Callable[[Arr
         wrap = (0.36, 0.16, 0.10)
         return Look(colour, wrap, 0.045 + 0.10 * lips, 14.0)
 
-    keep = np.float32(0.014) - covered(rest, extra[:, 3])
+    keep = np.float32(0.014) - covered(rest, extra[:, 3]) + extra[:, 4]
     return Mesh(
         points,
         rest,
