@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +118,14 @@ def test_photo_turned_by_exif_gives_the_same_fitting(tmp_path: Path) -> None:
     garment = vestiary.read_garment(samples.garments()[worn[0]])
     upright, turned = (vestiary.try_on(tmp_path / name, garment) for name in ("upright.png", "turned.png"))
     assert np.array_equal(upright.image, turned.image)
+
+
+def test_readme_code_runs_on_real_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    names = {"shirt.jpg": samples.garments()["longsleeve_striped"], "trousers.jpg": samples.garments()["jeans_blue"]}
+    for name, path in {"person.jpg": next(iter(samples.people().values())), **names}.items():
+        shutil.copy(path, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert read_provenance("out.png")["options"]["tuck"] is True
