@@ -58,7 +58,7 @@ def up_vector(degrees: float) -> Points:
 
 
 def frame(rng: np.random.Generator, fitting: float | None = None, *, exact: bool = False) -> tuple[int, int, int, int]:
-    """Left, top, width, height of a picture in the letterbox; its proportions are random, or `fitting`, or nearly so."""
+    """Left, top, width, height of a picture in the letterbox; proportions are random, or `fitting`, or nearly so."""
     ratio = float(rng.choice([0.75, 1.0, 1.333, rng.uniform(0.5, 1.7)], p=[0.42, 0.18, 0.15, 0.25]))
     if fitting is not None and rng.random() < 0.65:
         ratio = float(np.clip(fitting * rng.uniform(0.75, 1.35), 0.5, 1.9))
