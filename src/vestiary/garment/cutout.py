@@ -111,7 +111,8 @@ def ground_distance(picture: Picture, ground: NDArray[np.bool_]) -> NDArray[np.f
     for _ in range(3):
         rows = np.flatnonzero(keep)[:: max(1, int(keep.sum()) // 3000)]
         terms, colours = basis.reshape(-1, 6)[rows], lab.reshape(-1, 3)[rows]
-        off = lab - basis @ np.linalg.lstsq(terms, colours, rcond=None)[0]
+        normal = terms.T @ terms + np.eye(6, dtype=np.float32)  # a touch of ridge: the ground may lie on one side only
+        off = lab - basis @ np.linalg.solve(normal, terms.T @ colours)
         spread = np.maximum(1.48 * np.median(np.abs(off.reshape(-1, 3)[rows]), axis=0), (2.0, 1.0, 1.0))
         fits = ground & (np.abs(off) < 3 * spread).all(-1)
         keep = fits if fits.sum() > 100 else ground
