@@ -16,7 +16,7 @@ PACKAGE = Path(vestiary.__file__).parent
 
 # A module may import what is on its own level or below. Sub-packages count as one.
 LEVELS = [
-    {"types", "errors", "files", "samples", "download"},
+    {"types", "errors", "clock", "files", "samples", "download"},
     {"images", "weights"},
     {"fitting", "person", "garment", "networks"},
     {"engines"},
