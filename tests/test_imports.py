@@ -49,6 +49,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_one_way(path: Path) -> None:
     me = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert me in LEVEL, f"say in LEVELS where {me} belongs"
     for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
         whole, _, rest = name.partition(".")
         other = rest.partition(".")[0]
