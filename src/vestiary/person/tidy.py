@@ -15,7 +15,8 @@ Floats = NDArray[np.float32]
 
 # The smallest connected region of a class that is believed, as a share of the person's area.
 SMALLEST = {
-    **dict.fromkeys(("top", "outerwear", "dress", "skirt", "trousers", "shorts"), 0.006),
+    **dict.fromkeys(("top", "outerwear", "dress"), 0.015),
+    **dict.fromkeys(("skirt", "trousers", "shorts"), 0.006),
     **dict.fromkeys(("hair", "face", "neck", "arm", "leg", "bag"), 0.0015),
     **dict.fromkeys(("hand", "shoes", "hat"), 0.0008),
     **dict.fromkeys(("accessory", "background"), 0.0003),
