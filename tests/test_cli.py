@@ -252,7 +252,9 @@ def test_demo_goes_on_after_a_pair_that_cannot_be_fitted(
     (person, worn), *_ = samples.pairs()
     monkeypatch.setattr(samples, "pairs", lambda: [(person, worn), (person, ("dark",))])
     photos = samples.garments() | {"dark": at / "black.png"}
+    facts = samples.garment_facts() | {"dark": {"category": "top"}}
     monkeypatch.setattr(samples, "garments", lambda: photos)
+    monkeypatch.setattr(samples, "garment_facts", lambda: facts)
     assert main(["demo", "-o", "made", *PASTE, "--json"]) == 7
     told = json.loads(capsys.readouterr().out)
     assert len(told["fittings"]) == 1

@@ -72,7 +72,7 @@ def _tell(page: Path, entries: list[Entry], failures: dict[str, VestiaryError], 
 
 
 def _look(person: str, garments: tuple[str, ...], people: dict[str, Person], read: dict[str, Garment]) -> None:
-    """Scan and read what has not been looked at yet."""
+    """Scan and read what has not been looked at yet; the categories are given, as a shop's catalogue gives them."""
     from vestiary import samples
     from vestiary.api import read_garment, scan_person
 
@@ -80,7 +80,8 @@ def _look(person: str, garments: tuple[str, ...], people: dict[str, Person], rea
         people[person] = scan_person(samples.people()[person])
     for garment in garments:
         if garment not in read:
-            read[garment] = read_garment(samples.garments()[garment])
+            known = samples.garment_facts()[garment]["category"]
+            read[garment] = read_garment(samples.garments()[garment], category=known)
 
 
 def _entry(

@@ -132,7 +132,7 @@ _PAGE = """<!doctype html>
 <h1>Vestiary</h1>
 <p>{count} fittings by the engine <b>{engine}</b> of Vestiary {version} on this machine, median {median} s each after
 person and garment have been looked at once. The edit mask among the layers shows what may differ from the photo;
-everything else is the photo, bit for bit.</p>
+everything else is the photo, bit for bit. The categories of the garments were given, as a shop would.</p>
 {articles}
 </html>
 """
