@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 SIDE = 256
 GREY = 127  # the letterbox's filling
 NAME = "garment.onnx"
-SURE = 0.52  # of held-out upright photos, five in six are surer than that
-LEAD = 0.03  # by which a turned photo must be surer than the photo as it is
+SURE = 8.0  # of held-out upright photos, four in five are surer than that, of turned ones one in twenty
+LEAD = 1.5  # by which a turned photo must be surer than the photo as it is
 SIDES = ("NECK", "SHOULDER", "ARMPIT", "WAIST", "HIP", "HEM")  # pairs that lie level on an upright garment
 LEFTS, RIGHTS = ([Landmark[f"{name}_{side}"] for name in SIDES] for side in ("LEFT", "RIGHT"))
 UPPER_EDGE = [Landmark.NECK_LEFT, Landmark.NECK_RIGHT, Landmark.WAIST_LEFT, Landmark.WAIST_RIGHT]
@@ -108,9 +108,10 @@ def look_once(image: Picture) -> GarmentLook:
 
 
 def up_of(landmarks: Points, guess: NDArray[np.floating[Any]]) -> Points:
-    """Which way is up, `(2,) float32` unit vector: by the landmarks where they are sure, else the network's own guess.
+    """Which way is up, a `(2,) float32` unit vector: by the landmarks, if they are near the network's own guess.
 
-    The mean of two directions: from the hem to the upper edge, and square to the lines from right to left.
+    The landmarks' answer is the mean of two directions: from the hem to the upper edge, and square to the lines from
+    right to left.
     """
     sure = np.where(landmarks[:, 2] > 0.15, landmarks[:, 2], 0)
     tops, hems = sure[UPPER_EDGE], sure[HEMS]
@@ -119,14 +120,16 @@ def up_of(landmarks: Points, guess: NDArray[np.floating[Any]]) -> Points:
         pairs = np.minimum(sure[LEFTS], sure[RIGHTS])
         across = pairs @ (landmarks[LEFTS, :2] - landmarks[RIGHTS, :2])
         square = np.array([across[1], -across[0]])
-        guess = axis / (np.hypot(*axis) + 1e-6) + square / (np.hypot(*square) + 1e-6)
+        found = axis / (np.hypot(*axis) + 1e-6) + square / (np.hypot(*square) + 1e-6)
+        if found @ guess > 0.5 * np.hypot(*found) * np.hypot(*guess):  # within 60 degrees
+            guess = found
     length = float(np.hypot(*guess))
     return np.asarray(guess if length > 1e-3 else (0, -1), np.float32) / np.float32(length if length > 1e-3 else 1)
 
 
 def sureness(seen: GarmentLook) -> float:
-    """Mean confidence of the ten surest landmarks: high when the garment is upright."""
-    return float(np.sort(seen.landmarks[:, 2])[-10:].mean())
+    """The landmarks' confidences summed up: much more when the garment is upright."""
+    return float(seen.landmarks[:, 2].sum())
 
 
 def turned_back(seen: GarmentLook, turns: int) -> GarmentLook:

@@ -53,6 +53,14 @@ class Up(nn.Module):
         return cast(Tensor, self.mix(self.join(torch.cat([flow, skip], 1))))
 
 
+def _sixteenths(flow: Tensor) -> Tensor:
+    """Means of 4 × 4 tiles."""
+    side = int(flow.shape[-1])
+    if side % 4 == 0:  # the adaptive kind is the same here, but has no ONNX form
+        return F.avg_pool2d(flow, side // 4)
+    return F.adaptive_avg_pool2d(flow, 4)
+
+
 class GarmentNetwork(nn.Module):
     """Pictures `(N, 3, 256, 256)` in 0..255 to a dict of logits:
 
@@ -90,7 +98,7 @@ class GarmentNetwork(nn.Module):
         flow16 = self.up16(deep, at16)
         flow64 = self.up64(self.up32(flow16, at8), at4)
         fine = self.up128(flow64, at2)
-        places = F.adaptive_avg_pool2d(F.relu(self.spread(deep)), 4).flatten(1)  # which way is up needs to know where
+        places = _sixteenths(F.relu(self.spread(deep))).flatten(1)  # which way is up needs to know where
         pooled = torch.cat([at32.mean((2, 3)), deep.mean((2, 3)), flow16.mean((2, 3)), places], 1)
         scores = self.heads(self.hidden(pooled)).split(list(self.sizes.values()), 1)
         return {
