@@ -53,7 +53,8 @@ def settle_arms(labels: Mask, photo: Picture, pose: Points, classes: tuple[str, 
     settled = labels.copy()
     bare, sleeve = clothes & (ratio > SURE), np.isin(labels, (arm, hand)) & (ratio < -SURE)
     settled[bare & arms], settled[bare & hands] = arm, hand
-    settled[sleeve] = fill(labels, (~clothes).astype(np.uint8))[sleeve]
+    if sleeve.any():
+        settled[sleeve] = fill(labels, (~clothes).astype(np.uint8))[sleeve]
     return settled
 
 
@@ -68,5 +69,7 @@ def _histogram(colours: NDArray[np.int32]) -> Floats:
     """Shares of the colour bins, blurred to the neighbouring bins, as one row."""
     counts = np.bincount(colours, minlength=int(np.prod(BINS))).reshape(BINS).astype(np.float32)
     for axis in range(3):
-        counts = np.apply_along_axis(np.convolve, axis, counts, np.array([0.25, 0.5, 0.25], np.float32), "same")
+        padded = np.pad(counts, [(1, 1) if k == axis else (0, 0) for k in range(3)])
+        before, after = (np.take(padded, np.arange(BINS[axis]) + shift, axis) for shift in (0, 2))
+        counts = np.asarray(counts / 2 + (before + after) / 4, np.float32)
     return np.asarray(counts.ravel() / max(float(counts.sum()), 1e-6), np.float32)

@@ -64,12 +64,12 @@ def _settle_outfit(shares: Floats, classes: tuple[str, ...]) -> None:
     if not dressed.any():
         return
     worn = {name: shares[classes.index(name)][dressed] / clothed[dressed] for name in CLOTHES}
-    rows = np.nonzero(dressed)[0]
-    height = {name: float(share @ rows / max(float(share.sum()), 1e-6)) for name, share in worn.items()}
+    rows = np.nonzero(dressed)[0].astype(np.float32)
+    dress, trousers = (float(worn[n] @ rows / max(float(worn[n].sum()), 1e-6)) for n in ("dress", "trousers"))
     scores = [
         float(np.log(sum(worn[name] for name in outfit) + DOUBT).mean()) - less
         for outfit, less in zip(OUTFITS, RARER, strict=True)
-        if not {"dress", "trousers"} <= set(outfit) or height["dress"] < height["trousers"]
+        if not {"dress", "trousers"} <= set(outfit) or dress < trousers
     ]
     outfit = list(OUTFITS[int(np.argmax(scores))])  # the one with dress and trousers is the last
     for name, other in (("top", "outerwear"), ("outerwear", "top")):
