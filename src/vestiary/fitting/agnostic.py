@@ -219,7 +219,7 @@ def _coloured(image: U8, where: NDArray[np.bool_], tone: F32, unit: float) -> F3
     known = where.astype(np.float32)
     smooth = _fill(image * known[..., None], known)
     near = cv2.GaussianBlur(known, (0, 0), max(1.0, 0.22 * unit))
-    near = np.clip(near * 3, 0, 0.75)[..., None]
+    near = np.clip(near * 3, 0, 0.95)[..., None]
     return np.asarray(near * smooth + (1 - near) * tone, np.float32)
 
 

@@ -165,6 +165,9 @@ def snap(points: Points, marks: tuple[Landmark, ...], mask: Mask) -> Points:
     return result
 
 
+DEEP = frozenset({"v", "strap", "off-shoulder"})
+
+
 def front_neckline(garment: Garment, *, points: int = 41) -> Points:
     """`(points, 2) float32`: from `NECK_RIGHT` along the front neckline to `NECK_LEFT`, in image pixels.
 
@@ -173,6 +176,7 @@ def front_neckline(garment: Garment, *, points: int = 41) -> Points:
     curve through the three landmarks.
     """
     right, front, left = (garment.landmarks[mark, :2] for mark in NECKLINE)
+    front = _not_too_deep(garment, right, front, left)
     curve = _smooth_neckline(right, front, left, points, straight=garment.neckline == "v")
     width = float(np.hypot(*(left - right)))
     if width < 12:
@@ -192,6 +196,15 @@ def front_neckline(garment: Garment, *, points: int = 41) -> Points:
         return curve
     chosen = cv2.GaussianBlur(shares[path][None], (0, 0), 1.2, borderType=cv2.BORDER_REPLICATE)[0]
     return np.asarray(pole + chosen[:, None] * (curve - pole), np.float32)
+
+
+def _not_too_deep(garment: Garment, right: Points, front: Points, left: Points) -> Points:
+    """The lowest point of the neckline, no lower than its shape goes: a print must not become a décolleté."""
+    middle = (right + left) / 2
+    shoulders = garment.landmarks[Landmark.SHOULDER_LEFT, :2] - garment.landmarks[Landmark.SHOULDER_RIGHT, :2]
+    most = (0.9 if garment.neckline in DEEP else 0.45) * float(np.hypot(*shoulders))
+    depth = float(np.hypot(*(front - middle)))
+    return front if depth <= most else np.asarray(middle + (front - middle) * most / depth, np.float32)
 
 
 def _smooth_neckline(right: Points, front: Points, left: Points, points: int, *, straight: bool) -> Points:
