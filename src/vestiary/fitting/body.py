@@ -2,7 +2,8 @@
 
 Lengths are given in shoulder units: one unit is the distance between the two shoulder joints when the chest faces the
 camera. Widths are first taken from proportions of the adult body (NASA-STD-3000, vol. I, section 3, rounded) and then
-from the silhouette, which is trusted as far as clothes can be: between `SLIM` and `BULKY` times the proportion.
+from the silhouette, which is trusted as far as clothes can be: between `SLIM` and `BULKY` times the proportion, or
+`COATED` times under outerwear.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ F64 = NDArray[np.float64]
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 
-SLIM, BULKY = 0.80, 1.22
+SLIM, BULKY, COATED = 0.80, 1.22, 1.08  # COATED in place of BULKY for somebody in outerwear
 # Half widths in shoulder units along the torso, at fractions of the distance from shoulder line to hip line.
 _LEVELS = np.array([0.00, 0.20, 0.40, 0.62, 0.85, 1.00, 1.15, 1.45, 2.00, 3.00])
 _HALF_WIDTHS = np.array([0.56, 0.50, 0.46, 0.41, 0.47, 0.51, 0.52, 0.47, 0.40, 0.34])
@@ -150,12 +151,21 @@ def measure(person: Person) -> Body:
     seen = float(np.linalg.norm(left - right)) / unit
     squeeze = float(np.sqrt(min(seen, 1.0) ** 2 + (0.68**2) * max(1 - seen**2, 0)))  # an ellipse 0.68 deep, turned
     usual = np.interp(levels / torso, _LEVELS, _HALF_WIDTHS) * unit * squeeze
-    widths = np.stack([_believable(outline[:, i], usual) for i in (0, 1)], axis=1)
+    coated = _wears_coat(person)
+    widths = np.stack([_believable(outline[:, i], usual, COATED if coated else BULKY) for i in (0, 1)], axis=1)
+    if coated:  # the edge of a coat is none that other clothes would have
+        outline[levels < torso + 0.3 * unit] = np.nan
     tops = (_shoulder_top(person, left, unit), _shoulder_top(person, right, unit))
     body = Body(
         unit, neck, pelvis, (left - right) / 2, torso, levels, axis, widths, outline, arms, legs, frozenset(), tops
     )
     return replace(body, behind=frozenset(side for side in SIDES if _is_behind(person, body, side)))
+
+
+def _wears_coat(person: Person) -> bool:
+    """Whether most of what is worn above the waist is outerwear."""
+    coat, rest = person.is_part(Part.OUTERWEAR).sum(), person.is_part(Part.TOP, Part.DRESS).sum()
+    return bool(coat > rest)
 
 
 def _is_behind(person: Person, body: Body, side: Side) -> bool:
@@ -297,10 +307,10 @@ def _outline(person: Person, arms: dict[Side, Limb], levels: F64, axis: F64, uni
     return result
 
 
-def _believable(seen: F64, usual: F64) -> F64:
+def _believable(seen: F64, usual: F64, bulky: float) -> F64:
     """Body half widths: the silhouette where it can be seen, within what clothes add; the proportion elsewhere."""
     known = ~np.isnan(seen)
-    ratio = np.where(known, np.clip(np.where(known, seen, usual) / usual, SLIM, BULKY), np.nan)
+    ratio = np.where(known, np.clip(np.where(known, seen, usual) / usual, SLIM, bulky), np.nan)
     if known.sum() < 4:
         return usual
     where = np.arange(len(usual))

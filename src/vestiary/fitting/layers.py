@@ -77,7 +77,7 @@ def compose(
     tilt = light.side_light(person, body)
     order = _order(cloths, tuck)
     shadows = light.cast_shadow(np.maximum(front, 0.6 * arms), 0.10 * body.unit, 0.30)
-    canvas.shade(_hem_shadow(covered, gone, front, body))
+    canvas.shade(_hem_shadow(covered, gone, front, _wearer(person, agnostic, gone), body))
     sleeves = [(cloth, name) for cloth in order for name in cloth.pieces if name.endswith("sleeve")]
     hidden = [(cloth, name) for cloth, name in sleeves if name.removesuffix("_sleeve") in body.behind]
     for cloth, name in hidden:
@@ -164,11 +164,18 @@ def _cut(cloth: Cloth, waist: float, level: F32, body: Body, tuck: bool) -> F32 
     return np.asarray(np.clip((inside - level) / (0.01 * body.unit) + 0.5, 0, 1), np.float32)
 
 
-def _hem_shadow(covered: F32, gone: U8, front: F32, body: Body) -> F32:
-    """The garment's own shadow on skin and on what is worn below it."""
+def _wearer(person: Person, agnostic: Agnostic, gone: U8) -> F32:
+    """`(H, W) float32` 0..1: where the picture without the old clothes shows the person and not the ground."""
+    bare = cv2.max(cv2.max(agnostic.trunk, agnostic.arms), agnostic.legs).astype(np.float32) / 255
+    stays = (person.parts > 0) & (gone < 128)
+    return np.asarray(np.maximum(bare, stays), np.float32)
+
+
+def _hem_shadow(covered: F32, gone: U8, front: F32, wearer: F32, body: Body) -> F32:
+    """The garment's own shadow on skin and on what is worn below it; the ground is too far behind to get one."""
     gain = light.cast_shadow(covered, 0.055 * body.unit, 0.38, drop=0.5)
     near = blur(np.maximum(covered, gone.astype(np.float32) / 255), max(1.0, 0.03 * body.unit))
-    return cast(F32, (1 - (1 - gain) * np.clip(near * 2, 0, 1) * (1 - front)).astype(np.float32))
+    return cast(F32, (1 - (1 - gain) * np.clip(near * 2, 0, 1) * (1 - front) * wearer).astype(np.float32))
 
 
 def _lay_piece(

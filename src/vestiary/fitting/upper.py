@@ -15,9 +15,9 @@ from vestiary.types import Landmark as L
 
 F64 = NDArray[np.float64]
 
-HANG = 0.94  # seen length of a worn garment over its flat length: some is taken up by chest, shoulders and folds
-SEAM = 0.575  # shoulder seam from the middle, in shoulder units, for a set-in sleeve
-CHEST = 1.46  # flat chest width in shoulder units of a regular fit
+HANG = 0.93  # seen length of a worn garment over its flat length: some is taken up by chest, shoulders and folds
+SEAM = 0.565  # shoulder seam from the middle, in shoulder units, for a set-in sleeve
+CHEST = 1.38  # flat chest width in shoulder units of a regular fit
 FOUND = 0.35  # confidence below which a sleeve's opening is not believed
 # Of the flat chest width, from the shoulder. Short sleeves stand out from the torso and are always found.
 SLEEVE_LENGTHS = {"half": 0.75, "long": 1.25}
@@ -82,7 +82,8 @@ def _upper_scale(body: Body, garment: Garment, frame: _Frame) -> float:
     if garment.sleeve != "none":
         # A dropped shoulder is as wide as the chest and then says nothing of the size.
         set_in = 1 - np.clip((shoulders / max(chest, 1.0) - 0.88) / 0.15, 0, 1)
-        votes.append(np.log(2 * SEAM * body.unit / max(shoulders, 1.0)))
+        by_shoulders = np.log(2 * SEAM * body.unit / max(shoulders, 1.0))
+        votes.append(np.clip(by_shoulders, votes[0] - 0.35, votes[0] + 0.06))  # puffed shoulders lie narrow
         weights.append(0.8 * set_in + 0.1)
     if garment.category == "dress":
         bodice = max(frame.y(L.WAIST_LEFT) + frame.y(L.WAIST_RIGHT), 2.0) / 2

@@ -42,7 +42,7 @@ def cut_out(picture: Picture, prior: Mask, box: tuple[int, int, int, int]) -> Ma
     return result
 
 
-def by_colour(picture: Picture, belief: Mask, *, rounds: int = 2) -> Mask:
+def by_colour(picture: Picture, belief: Mask, *, rounds: int = 1) -> Mask:
     """GrabCut (Rother et al. 2004) that starts from a belief and may change what that is unsure of."""
     labels = np.select(
         [belief > 242, belief > 127, belief > 12], [cv2.GC_FGD, cv2.GC_PR_FGD, cv2.GC_PR_BGD], cv2.GC_BGD
