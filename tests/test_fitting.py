@@ -212,3 +212,11 @@ def test_a_long_coat_is_not_turned_into_bare_legs():
     _, fitting = fit("tee_white.jpg", wearer=coat)
     x, y = coat.joint(Joint.LEFT_KNEE).round().astype(int)
     assert np.array_equal(fitting.image[y + 20, x], coat.image[y + 20, x])
+
+
+def test_the_clothes_of_somebody_beside_stay():
+    alone = person()
+    parts, image = alone.parts.copy(), alone.image.copy()
+    parts[100:220, 10:60], image[100:220, 10:60] = Part.TOP, (160, 40, 40)
+    _, fitting = fit("tee_white.jpg", wearer=replace(alone, parts=parts, image=image))
+    assert np.array_equal(fitting.image[100:220, 12:58], image[100:220, 12:58])

@@ -57,9 +57,11 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
         gone |= person.is_part(Part.DRESS) & (level > (waist if tuck else body.torso + 0.10 * body.unit))
     if tuck and kinds & LOWER and not kinds & {"top", "dress"}:
         gone |= person.is_part(Part.TOP) & (level > waist)
+    inside = cv2.compare(person.silhouette, 100, cv2.CMP_GT)
+    gone &= grow(inside, 0.15 * body.unit) > 0  # the clothes of somebody beside stay
     reach = max(1.0, 0.022 * body.unit)
     grown = grow(gone.view(np.uint8), reach)
-    rest = cv2.compare(person.silhouette, 100, cv2.CMP_GT) & grow(gone.view(np.uint8), 2 * reach)
+    rest = inside & grow(gone.view(np.uint8), 2 * reach)
     grown |= rest & cv2.compare(person.parts, int(Part.BACKGROUND), cv2.CMP_EQ)  # on the body, but named nothing
     stays = person.is_part(*IN_FRONT, *_STAYS)
     if kinds <= LOWER and not tuck:
