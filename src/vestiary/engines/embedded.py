@@ -38,7 +38,6 @@ class EmbeddedOptions(BaseModel):
     tuck: bool = Field(False, description="Wear tops inside the waistband of skirts, trousers and shorts.")
     shading: float = Field(1.0, ge=0.0, le=1.0, description="How much of the photo's light falls on the garment.")
     layers: bool = Field(False, description="Keep every intermediate picture.")
-    seed: int = Field(0, ge=0, description="Seed of everything random (this engine's grain).")
 
 
 @dataclass(frozen=True)
