@@ -47,7 +47,7 @@ pictures: $(BASE)  ## Make the pictures of the README, docs/pictures, with the p
 
 bench: $(BASE)  ## Measure speed and memory: out/bench.json
 	@$(RUN) -m vestiary weights get
-	$(RUN) tools/bench.py
+	$(RUN) -m vestiary bench --large 3000x4000 -o out/bench.json
 
 wheel: $(BASE)  ## Build the wheel into out/dist and check what is in it
 	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir out/dist .

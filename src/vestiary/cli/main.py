@@ -30,6 +30,7 @@ COMMANDS = {
     "scan": ("scan", "Show what is seen in a photo of a person."),
     "garment": ("garment", "Show what is seen in a photo of a garment."),
     "batch": ("batch", "Fit many pairs: from a CSV, or two folders."),
+    "bench": ("bench", "Measure time, memory and energy of each step."),
     "engines": ("engines", "List the engines and their options."),
     "weights": ("weights", "List, fetch and locate the model files."),
     "doctor": ("doctor", "Check this installation."),

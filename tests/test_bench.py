@@ -1,0 +1,84 @@
+"""`vestiary bench`: what a stage costs, and how energy is counted."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from vestiary.cli.main import cli
+from vestiary.evaluation.bench import Energy, measure, resized
+
+
+def counter(folder: Path, start: int, limit: int) -> Path:
+    place = folder / "intel-rapl:0"
+    place.mkdir()
+    (place / "energy_uj").write_text(f"{start}\n")
+    (place / "max_energy_range_uj").write_text(f"{limit}\n")
+    return place / "energy_uj"
+
+
+def test_a_sleep_costs_time_but_no_processor_and_a_large_array_costs_memory() -> None:
+    asleep = measure(lambda: time.sleep(0.02), 2, Energy(rapl=Path("/nowhere")))
+    assert asleep.seconds >= 0.02
+    assert asleep.cpu_seconds < 0.01
+    assert asleep.joules < 0.1
+    large = measure(lambda: np.ones(2**25, np.uint8), 2, Energy(rapl=Path("/nowhere")))
+    if sys.platform == "linux":
+        assert asleep.peak_mb is not None and large.peak_mb is not None
+        assert 24 < large.peak_mb - asleep.peak_mb < 64
+
+
+def test_energy_is_measured_where_there_is_a_counter(tmp_path: Path) -> None:
+    place = counter(tmp_path, 2_000_000, 10_000_000)
+    energy = Energy(rapl=tmp_path)
+    assert energy.source == "RAPL"
+    before = energy.read()
+    place.write_text("5000000\n")
+    assert energy.between(before, energy.read(), cpu_seconds=99) == pytest.approx(3.0)
+
+
+def test_a_counter_that_begins_anew_is_no_negative_energy(tmp_path: Path) -> None:
+    place = counter(tmp_path, 9_000_000, 10_000_000)
+    energy = Energy(rapl=tmp_path)
+    before = energy.read()
+    place.write_text("1000000\n")
+    assert energy.between(before, energy.read(), cpu_seconds=99) == pytest.approx(2.0)
+
+
+def test_without_a_counter_energy_is_called_an_estimate() -> None:
+    energy = Energy(15.0, rapl=Path("/nowhere"))
+    assert energy.source.startswith("estimate: 15 W")
+    assert energy.between([], [], cpu_seconds=2) == pytest.approx(30.0)
+
+
+def test_a_picture_keeps_its_shape_when_it_is_fitted_into_a_size(tmp_path: Path) -> None:
+    from vestiary.images import save_picture
+
+    save_picture(np.full((100, 300, 3), 90, np.uint8), tmp_path / "wide.png")
+    assert resized(tmp_path / "wide.png", (150, 150)).shape == (50, 150, 3)
+
+
+def test_the_command_names_what_its_figures_belong_to(tmp_path: Path) -> None:
+    order = ["bench", "--engine", "paste", "--runs", "1", "--no-processes", "--size", "240x320", "--json"]
+    ran = CliRunner().invoke(cli, [*order, "-o", str(tmp_path / "new" / "bench.json")], catch_exceptions=False)
+    said = json.loads(ran.stdout)
+    assert said == json.loads((tmp_path / "new" / "bench.json").read_text())
+    assert said["engine"] == "paste"
+    assert set(said["data"]) == {"person", "garment"}
+    assert {"weights", "command", "machine", "date", "energy"} <= set(said)
+    stages = said["sizes"]["240x320"]
+    assert list(stages) == ["scan", "garment", "prepare", "fit", "save", "next garment", "whole"]
+    assert stages["whole"]["seconds"] > stages["fit"]["seconds"] > 0
+    assert sum(stages["scan"]["steps"].values()) == pytest.approx(stages["scan"]["seconds"], rel=0.5)
+
+
+def test_a_size_that_is_none_is_refused() -> None:
+    ran = CliRunner().invoke(cli, ["bench", "--size", "large"])
+    assert ran.exit_code == 2
+    assert "768x1024" in ran.output
