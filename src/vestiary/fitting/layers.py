@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -22,22 +23,37 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 
+class Kind(enum.IntEnum):
+    """What a pixel of the new picture shows."""
+
+    PHOTO = 0
+    GROUND = 1  # made up
+    SKIN = 2  # made up
+    LOWER = 3  # the worn lower garment, continued
+    CLOTH = 4  # the new garment
+
+
 @dataclass
 class Canvas:
-    """The picture being built, with what has been edited so far."""
+    """The picture being built, with what has been edited so far and the `Kind` of each pixel."""
 
     colour: F32
     edited: U8
+    kind: U8
     layers: dict[str, U8] = field(default_factory=dict)
 
-    def lay(self, colour: F32 | U8, alpha: F32, box: tuple[int, int, int, int] | None = None) -> None:
-        """Blend colours over the picture."""
+    def lay(
+        self, colour: F32 | U8, alpha: F32, box: tuple[int, int, int, int] | None = None, kind: Kind | None = None
+    ) -> None:
+        """Blend colours over the picture; what shows there is then of this kind."""
         height, width = self.edited.shape
         x0, y0, x1, y1 = box or (0, 0, width, height)
         under = self.colour[y0:y1, x0:x1]
         under += alpha[..., None] * (colour.astype(np.float32, copy=False) - under)
         edited = self.edited[y0:y1, x0:x1]
         edited[alpha > 1 / 512] = 255
+        if kind is not None:
+            self.kind[y0:y1, x0:x1][alpha > 0.5] = kind
 
     def shade(self, gain: F32) -> None:
         """Darken the picture (shadows)."""
@@ -65,7 +81,7 @@ def compose(
         tuck: tops go into the waistband.
         shading: 0 = the garment's own shading only, 1 = all of the photo's light.
     """
-    canvas = Canvas(photo.astype(np.float32), np.zeros(photo.shape[:2], np.uint8))
+    canvas = Canvas(photo.astype(np.float32), *np.zeros((2, *photo.shape[:2]), np.uint8))
     level = levels_of(body, photo.shape[:2])
     covered = _coverage(cloths, photo.shape[:2])
     waist = waistband(person, body, cloths, level)
@@ -88,12 +104,14 @@ def compose(
                 canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=_cut(cloth, waist, level, body, tuck)
             )
     if any(not c.is_lower for c in cloths):
-        canvas.lay(arms_colour, arms)
+        canvas.lay(arms_colour, arms, kind=Kind.SKIN)
+        canvas.kind[(arms > 0.5) & ((gone < 128) | person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM))] = Kind.PHOTO
         for cloth, name in [item for item in sleeves if item not in hidden]:
             _lay_piece(canvas, cloth, name, body, old_light, shadows, tilt, shading, cut=None)
     canvas.layers["front"] = np.round(front * 255).astype(np.uint8)
     keep = front * (canvas.edited > 0)
     canvas.colour += keep[..., None] * (photo - canvas.colour)
+    canvas.kind[(front > 0.5) | (canvas.edited == 0)] = Kind.PHOTO
     return canvas
 
 
@@ -117,7 +135,7 @@ def take_away(
     """Fill what the old clothes covered: ground, then trousers or skirt, then skin."""
     kinds = {cloth.garment.category for cloth in cloths}
     away = gone.astype(np.float32) / 255.0
-    canvas.lay(agnostic.background, away)
+    canvas.lay(agnostic.background, away, kind=Kind.GROUND)
     trunk, arms, legs = (m.astype(np.float32) / 255.0 for m in (agnostic.trunk, agnostic.arms, agnostic.legs))
     keeps_lower = agnostic.lower is not None and not kinds & (LOWER | {"dress"})
     below = np.clip((level - waist) / (0.02 * body.unit) + 0.5, 0, 1)
@@ -126,9 +144,9 @@ def take_away(
         skin = np.maximum(skin, legs * (level > legs_from(cloths) - 0.15 * body.unit))
     elif not keeps_lower:
         skin = np.maximum(skin, legs)
-    canvas.lay(agnostic.skin, away * skin)
+    canvas.lay(agnostic.skin, away * skin, kind=Kind.SKIN)
     if keeps_lower and agnostic.lower is not None:
-        canvas.lay(agnostic.lower, away * np.maximum(trunk, legs) * below * (1 - arms))
+        canvas.lay(agnostic.lower, away * np.maximum(trunk, legs) * below * (1 - arms), kind=Kind.LOWER)
 
 
 def bare_arms(
@@ -201,4 +219,4 @@ def _lay_piece(
     gain = (gain * slope * np.exp(old_light[y0:y1, x0:x1])) ** shading
     gain = gain * shadows[y0:y1, x0:x1]
     alpha = piece.alpha if cut is None else piece.alpha * cut[y0:y1, x0:x1]
-    canvas.lay(np.clip(piece.colour * gain[..., None], 0, 255), alpha, piece.box)
+    canvas.lay(np.clip(piece.colour * gain[..., None], 0, 255), alpha, piece.box, Kind.CLOTH)
