@@ -6,6 +6,7 @@
     │   ├── PersonError                no person, seen from behind, lying down, body half missing
     │   ├── GarmentError               no garment, or one that this body cannot wear
     │   ├── OptionError                an option with a value that is not allowed
+    │   ├── DatasetError               a data folder in another layout, or with files missing or broken
     │   └── UnknownEngineError         no engine of that name; the message lists the names
     ├── OutputError           exit 3   the result cannot be written where it should go
     ├── MissingExtraError     exit 4   an optional dependency is not installed; the message has the pip line
@@ -67,6 +68,12 @@ class OptionError(InputError):
     """An option has a value that is not allowed, or does not exist."""
 
     code, http_status = "option", 422
+
+
+class DatasetError(InputError):
+    """A data folder is in another layout than expected, or files of it are missing or broken."""
+
+    code, http_status = "dataset", 422
 
 
 class UnknownEngineError(InputError):
