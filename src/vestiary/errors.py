@@ -12,6 +12,7 @@
     ├── MissingExtraError     exit 4   an optional dependency is not installed; the message has the pip line
     ├── WeightsError          exit 5   a model file is missing, broken or cannot be fetched
     ├── EngineError           exit 6   an engine failed on good input
+    ├── TrainingError         exit 8   a training run cannot go on; what it saved stays
     └── Cancelled             exit 130 the caller asked to stop
 
 Each class knows the exit code of the command line (`exit_code`), the status of the HTTP API (`http_status`) and a
@@ -104,6 +105,12 @@ class EngineError(VestiaryError):
     """An engine failed on input that passed every check."""
 
     code, exit_code, http_status = "engine", 6, 500
+
+
+class TrainingError(VestiaryError):
+    """A training run cannot go on: the loss is not finite, or too many samples cannot be read."""
+
+    code, exit_code, http_status = "training", 8, 500
 
 
 class Cancelled(VestiaryError):
