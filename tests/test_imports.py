@@ -21,6 +21,7 @@ LEVELS = [
     {"fitting", "person", "garment", "networks"},
     {"engines"},
     {"api", "registry"},
+    {"datasets"},
     {"cli", "serve", "studio", "training", "evaluation", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -33,6 +33,7 @@ COMMANDS = {
     "bench": ("bench", "Measure time, memory and energy of each step."),
     "engines": ("engines", "List the engines and their options."),
     "weights": ("weights", "List, fetch and locate the model files."),
+    "dataset": ("dataset", "Look a data folder through before training."),
     "doctor": ("doctor", "Check this installation."),
     "demo": ("demo", "Fit sample garments on sample people and make a page of it."),
     "completion": ("completion", "Print the script that completes commands in your shell."),
