@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,13 +193,13 @@ def _mask(path: Path) -> Mask:
 def _opened(path: Path, *, decode: bool = True) -> Image.Image:
     """The picture as it is stored, without conversion: a label map's palette would turn its numbers into colours."""
     try:
-        picture = Image.open(path)
+        picture = Image.open(io.BytesIO(path.read_bytes()))
         if decode:
             picture.load()
         return picture
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}.", hint="Unpack the archive again.") from None
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    except (OSError, ValueError, SyntaxError) as problem:
+        reason = type(problem).__name__ if isinstance(problem, UnidentifiedImageError) else str(problem)
         hint = "Unpack the archive again, or leave the file out."
         raise ImageError(f"{path} is damaged or not a picture ({reason}).", hint=hint) from None
