@@ -23,6 +23,7 @@ _UPPER = (Part.TOP, Part.OUTERWEAR)
 _ARMS = (Part.LEFT_ARM, Part.RIGHT_ARM)
 _LEGS = (Part.LEFT_LEG, Part.RIGHT_LEG)
 _KEPT = (Part.HAIR, Part.FACE, Part.LEFT_HAND, Part.RIGHT_HAND, Part.BAG, Part.HAT, Part.SHOES)
+_RIM = 0.06  # shoulder units
 
 
 def agnostic_picture(
@@ -73,10 +74,13 @@ def _mask(
     taken = (*((*_UPPER, Part.NECK, *_ARMS) if upper else ()), *((*LOWER_CLOTHES, *_LEGS) if lower else ()))
     dress = person.is_part(Part.DRESS)
     going = dress & ((below & lower) | ((level < body.torso) & upper))
-    area = person.is_part(*taken) | going | ((bare > 100) & (person.silhouette > 127))
-    kept = person.is_part(*_KEPT, *(() if lower else LOWER_CLOTHES), *(() if upper else _UPPER)) | (dress & ~going)
+    worn = person.is_part(*taken) | going
+    area = worn | ((bare > 100) & (person.silhouette > 127))
+    others = person.is_part(*(() if lower else LOWER_CLOTHES), *(() if upper else _UPPER)) | (dress & ~going)
+    near = grow(worn.view(np.uint8), _RIM * body.unit) > 0  # part maps are rough: a rim beside the old hem goes
+    glasses = person.is_part(Part.ACCESSORY) & (level < -0.35 * body.unit)
     grown = grow(area.view(np.uint8), spread * body.unit) > 0
-    return np.asarray(grown & ~kept, bool)
+    return np.asarray(grown & ~person.is_part(*_KEPT) & ~glasses & ~(others & ~near), bool)
 
 
 def _over(ground: F32, layer: U8, mask: U8) -> F32:
