@@ -27,6 +27,7 @@ LEVELS = [
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
+TORCH = {"networks", "training", "evaluation/standard.py"}  # everything else runs without PyTorch
 EXCEPTIONS = {("types", "images")}  # Fitting.save() is a shortcut that reaches up
 
 
@@ -57,7 +58,7 @@ def test_imports_point_one_way(path: Path) -> None:
         if whole == "vestiary" and is_module(other) and (me, other) not in EXCEPTIONS:
             assert LEVEL[other] <= LEVEL[me], f"{me} may not import {name}"
         if whole == "torch":
-            assert me in {"networks", "training"}, f"{me} runs without PyTorch"
+            assert {me, path.relative_to(PACKAGE).as_posix()} & TORCH, f"{me} runs without PyTorch"
 
 
 def loaded(code: str) -> set[str]:
