@@ -30,6 +30,8 @@ COMMANDS = {
     "scan": ("scan", "Show what is seen in a photo of a person."),
     "garment": ("garment", "Show what is seen in a photo of a garment."),
     "batch": ("batch", "Fit many pairs: from a CSV, or two folders."),
+    "evaluate": ("evaluate", "Judge an engine, or finished pictures, on a list of pairs."),
+    "rate": ("rate", "Let people compare or rate pictures without knowing whose they are."),
     "bench": ("bench", "Measure time, memory and energy of each step."),
     "engines": ("engines", "List the engines and their options."),
     "weights": ("weights", "List, fetch and locate the model files."),
