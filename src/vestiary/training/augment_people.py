@@ -22,14 +22,19 @@ from vestiary.person.framing import (
     sample,
 )
 from vestiary.person.limbs import torso_length
+from vestiary.person.parsing import CLASSES
 from vestiary.types import Joint
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+DYED = tuple(
+    CLASSES.index(name) for name in ("top", "outerwear", "dress", "skirt", "trousers", "shorts", "shoes", "bag")
+)
+
 
 class Example(NamedTuple):
-    """`image` (3, 320, 224) and `hints` (19, 160, 112) as float32 in 0..1, `target` (160, 112) int64 of `CLASSES`."""
+    """`image` (3, 320, 224) and `hints` (19, 160, 112) in 0..1, `target` (160, 112) of `CLASSES` or 255."""
 
     image: Floats
     hints: Floats
@@ -44,16 +49,19 @@ def plain(image: Bytes, classes: Bytes, pose: Floats, silhouette: Bytes) -> Exam
 
 def upper_body(image: Bytes, classes: Bytes, pose: Floats, silhouette: Bytes, share: float = 0.35) -> Example:
     """The example as if the photo ended below the hips, `share` of the way to the knees."""
-    bottom = _cut_row(pose, image.shape[0], share)
+    bottom = cut_row(pose, image.shape[0], share)
     return plain(image[:bottom], classes[:bottom], pose, silhouette[:bottom])
 
 
 def vary(image: Bytes, classes: Bytes, pose: Floats, silhouette: Bytes, rng: np.random.Generator) -> Example:
     """A random variation of the photo."""
     top, bottom = 0, image.shape[0]
-    if rng.random() < 0.5:
-        bottom = _cut_row(pose, image.shape[0], rng.uniform(-0.35, 1.4))
-    if rng.random() < 0.08:
+    chance = rng.random()
+    if chance < 0.4:
+        bottom = cut_row(pose, image.shape[0], rng.uniform(-0.35, 1.4))
+    elif chance < 0.6:
+        top = _cut_above(pose, image.shape[0], rng)
+    if top == 0 and rng.random() < 0.08:
         top = _cut_head(pose, bottom, rng)
     image, classes, silhouette = (a[top:bottom] for a in (image, classes, silhouette))
     pose = pose - np.array([0, top, 0, 0], np.float32)
@@ -66,7 +74,7 @@ def vary(image: Bytes, classes: Bytes, pose: Floats, silhouette: Bytes, rng: np.
     drawn = _example(image, classes, pose, _faulty(silhouette, classes, rng), matrix)
     if rng.random() < 0.5:
         drawn = _mirrored(drawn)
-    return drawn._replace(image=_light(drawn.image, rng))
+    return drawn._replace(image=_light(_dyed(drawn.image, drawn.target, rng), rng))
 
 
 def _example(image: Bytes, classes: Bytes, pose: Floats, silhouette: Bytes, matrix: Floats) -> Example:
@@ -83,7 +91,7 @@ def _mirrored(example: Example) -> Example:
     return Example(image[..., ::-1].copy(), hints[MIRRORED_JOINTS, :, ::-1].copy(), target[:, ::-1].copy())
 
 
-def _cut_row(pose: Floats, height: int, share: float) -> int:
+def cut_row(pose: Floats, height: int, share: float) -> int:
     hip = pose[[Joint.LEFT_HIP, Joint.RIGHT_HIP], 1].mean()
     knee = pose[[Joint.LEFT_KNEE, Joint.RIGHT_KNEE], 1].mean()
     return int(np.clip(hip + share * (knee - hip), height * 0.25, height))
@@ -93,6 +101,14 @@ def _cut_head(pose: Floats, bottom: int, rng: np.random.Generator) -> int:
     """A row between the brow and the shoulders."""
     brow, shoulder = pose[Joint.NOSE, 1] - 0.2 * torso_length(pose), pose[Joint.LEFT_SHOULDER, 1]
     return int(np.clip(rng.uniform(*sorted((brow, shoulder))), 0, bottom * 0.5))
+
+
+def _cut_above(pose: Floats, height: int, rng: np.random.Generator) -> int:
+    """A row between the elbows and the knees, 0 if the legs are not in the photo."""
+    waist, ankle = pose[[Joint.LEFT_ELBOW, Joint.LEFT_ANKLE], 1]
+    if pose[Joint.LEFT_KNEE, 1] > height - 1:
+        return 0
+    return int(np.clip(waist + rng.uniform(-0.2, 0.35) * (ankle - waist), 0, height * 0.75))
 
 
 def _jitter(matrix: Floats, rng: np.random.Generator) -> Floats:
@@ -109,9 +125,10 @@ def _other_ground(image: Bytes, classes: Bytes, rng: np.random.Generator) -> Byt
     height, width = classes.shape
     colour = rng.uniform(60, 255) + rng.normal(0, 12, 3) if rng.random() < 0.8 else rng.uniform(20, 255, 3)
     slope = np.linspace(-1, 1, height)[:, None] * rng.normal(0, 14) + np.linspace(-1, 1, width) * rng.normal(0, 8)
-    ground = colour + slope[:, :, None] + rng.normal(0, rng.uniform(0, 4), (height, width, 1))
+    noise = rng.standard_normal((height, width), np.float32) * np.float32(rng.uniform(0, 4))
+    ground = cv2.merge([slope.astype(np.float32) + noise + np.float32(c) for c in colour * np.ones(3)])
     alpha = cv2.GaussianBlur((classes > 0).astype(np.float32), (0, 0), 1.0)[:, :, None]
-    return np.asarray(np.clip(image * alpha + ground * (1 - alpha), 0, 255), np.uint8)
+    return np.asarray(np.clip(ground + (image - ground) * alpha, 0, 255), np.uint8)
 
 
 def _faulty(silhouette: Bytes, classes: Bytes, rng: np.random.Generator) -> Bytes:
@@ -127,6 +144,27 @@ def _faulty(silhouette: Bytes, classes: Bytes, rng: np.random.Generator) -> Byte
         shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         return np.asarray((cv2.dilate if rng.random() < 0.5 else cv2.erode)(silhouette, shape), np.uint8)
     return silhouette
+
+
+def _dyed(image: Floats, target: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """Some garments in other colours: cloth comes in all of them, and few photos of a garment must teach its shape."""
+    for index in DYED:
+        if rng.random() < 0.35:
+            continue
+        place = target == index
+        if not place.any():
+            continue
+        mask = np.repeat(np.repeat(place, 2, 0), 2, 1)
+        cloth = image[:, mask]  # (3, n)
+        grey = cloth.mean(0)
+        tint = rng.normal(0, 1, 3)
+        tint = (tint - tint.mean()) * rng.uniform(0, 0.25)
+        turned = np.roll(cloth, int(rng.integers(0, 3)), 0) if rng.random() < 0.5 else cloth
+        lightness = grey ** np.exp(rng.normal(0, 0.35)) * np.exp(rng.normal(0, 0.2))
+        shade = turned - turned.mean(0)
+        image = image.copy()
+        image[:, mask] = np.clip(lightness + shade * rng.uniform(0, 1.3) + tint[:, None] * (0.2 + lightness), 0, 1)
+    return image
 
 
 def _light(image: Floats, rng: np.random.Generator) -> Floats:
