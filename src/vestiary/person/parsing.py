@@ -1,8 +1,9 @@
 """What every pixel of a person photo shows: the 20 parts of `Part`.
 
 The network is `networks/parser.onnx` (trained by `vestiary.training.parser`, card in `docs/models/parser.md`). It sees
-the person's box at 320 × 224 with joint heat maps and the silhouette, and answers with 17 classes at half that size;
-a guided filter brings them to the photo's edges, and the pose tells left from right.
+the person's box at 320 × 224 with joint heat maps and the silhouette, and answers with 17 classes at half that size; of
+somebody tall it sees the halves too (`views`). A guided filter brings the answer to the photo's edges, and the pose
+tells left from right.
 """
 
 from __future__ import annotations
@@ -18,22 +19,11 @@ from numpy.typing import NDArray
 
 from vestiary import weights
 from vestiary.errors import WeightsError
-from vestiary.person.framing import (
-    GROUND,
-    HALF,
-    HEIGHT,
-    MIRRORED_JOINTS,
-    WIDTH,
-    crop_matrix,
-    halved,
-    heat_maps,
-    hidden_joints,
-    person_box,
-    sample,
-)
+from vestiary.person.framing import HEIGHT, WIDTH
 from vestiary.person.limbs import with_sides
 from vestiary.person.skin import settle_arms
 from vestiary.person.tidy import tidy
+from vestiary.person.views import halves, look, parse_views
 
 if TYPE_CHECKING:
     from vestiary.types import Mask, Picture, Points
@@ -47,12 +37,13 @@ CLASSES = (
 )
 OFF_BODY = frozenset({"background", "hair", "bag", "hat", "accessory", "shoes"})  # may lie outside the silhouette
 FINEST = 704  # long side of the grid on which parts are decided; larger photos get its edges, smoothly enlarged
-RADIUS, SMOOTHNESS = 6, 2e-3  # of the guided filter, in pixels of the network's input and squared colour (0..1)
+SEEN, SEEN_NEARER = 320, 480  # long side of the grid on which the network's answers are put together
+RADIUS, SMOOTHNESS = 6, 2e-3  # of the guided filter, in pixels of that grid and squared colour (0..1)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The stretch of the photo that the network saw, at a resolution of at most `FINEST`.
+    """The stretch of the photo that the network saw, at some resolution that is not above the photo's.
 
     Attributes:
         box: x0, y0, x1, y1 in whole pixels of the photo, x1 and y1 not included.
@@ -63,12 +54,12 @@ class Grid:
     size: tuple[int, int]
 
     @classmethod
-    def over(cls, matrix: Floats, shape: tuple[int, ...]) -> Grid:
-        """The grid over what the network's input shows of a photo of this shape."""
+    def over(cls, matrix: Floats, shape: tuple[int, ...], finest: int = FINEST) -> Grid:
+        """The grid, with a long side of at most `finest`, over what the network's input shows of a photo."""
         (x0, y0), (x1, y1) = ((np.array(p) - matrix[:, 2]) / matrix[0, 0] for p in ((-0.5, -0.5), (WIDTH, HEIGHT)))
         left, top = max(0, int(x0)), max(0, int(y0))
         right, bottom = min(shape[1], int(np.ceil(x1)) + 1), min(shape[0], int(np.ceil(y1)) + 1)
-        scale = min(1.0, FINEST / max(right - left, bottom - top))
+        scale = min(1.0, finest / max(right - left, bottom - top))
         size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
         return cls((left, top, right, bottom), size)
 
@@ -123,39 +114,20 @@ def parse_probabilities(image: Picture, pose: Points, silhouette: Mask) -> tuple
 
     Args and errors as `parse_parts`.
     """
-    pose = hidden_joints(pose, image.shape)
-    matrix = crop_matrix(person_box(pose, silhouette))
-    seen = sample(image, matrix, (WIDTH, HEIGHT), fill=GROUND)
-    logits = _look(seen, _hints(pose, silhouette, matrix))
+    logits, matrix = look(image, pose, silhouette, answer)
     grid = Grid.over(matrix, image.shape)
-    shares = _to_edges(_softmax(_enlarged(logits)), seen, grid.cut(image), _between(matrix, grid.matrix()))
+    coarse = Grid.over(matrix, image.shape, SEEN_NEARER if halves(pose, silhouette) else SEEN)
+    place = coarse.matrix(), coarse.size
+    shares = parse_views(image, pose, silhouette, answer, place, CLASSES, whole=(logits, matrix))
+    shares = _to_edges(shares, coarse.cut(image), grid.cut(image), _between(coarse.matrix(), grid.matrix()))
     _heed_silhouette(shares, grid.cut(silhouette))
     return shares, grid
 
 
-def _hints(pose: Points, silhouette: Mask, matrix: Floats) -> Floats:
-    half = halved(matrix)
-    mask = sample(silhouette, half, HALF).astype(np.float32) / 255
-    return np.concatenate([heat_maps(pose, half, HALF), mask[None]])
-
-
-def _look(seen: Picture, hints: Floats) -> Floats:
-    """The network's logits `(17, 160, 112)`: the mean of what it says of the picture and of its mirror image."""
-    picture = np.asarray(seen.transpose(2, 0, 1) / 255, np.float32)
-    session = _session()
-    (straight,) = session.run(None, {"image": picture[None], "hints": hints[None]})
-    flipped = np.ascontiguousarray(picture[None, :, :, ::-1]), hints[None, MIRRORED_JOINTS, :, ::-1].copy()
-    (mirrored,) = session.run(None, {"image": flipped[0], "hints": flipped[1]})
-    return np.asarray((straight[0] + mirrored[0][..., ::-1]) / 2, np.float32)
-
-
-def _enlarged(maps: Floats) -> Floats:
-    return np.stack([cv2.resize(m, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR) for m in maps])
-
-
-def _softmax(logits: Floats) -> Floats:
-    shares = np.exp(logits - logits.max(0))
-    return np.asarray(shares / shares.sum(0), np.float32)
+def answer(picture: Floats, hints: Floats) -> Floats:
+    """What the shipped network says: `(1, 3, 320, 224)`, `(1, 19, 160, 112)` → logits `(1, 17, 160, 112)`."""
+    (logits,) = _session().run(["logits"], {"image": picture, "hints": hints})
+    return np.asarray(logits, np.float32)
 
 
 def _between(source: Floats, target: Floats) -> Floats:
@@ -168,8 +140,8 @@ def _to_edges(shares: Floats, seen: Picture, photo: Picture, to_seen: Floats) ->
     """The shares on the photo's grid, following its edges: the fast guided filter (He & Sun 2015) with a colour guide.
 
     Args:
-        shares: `(17, 320, 224)`.
-        seen: the network's input, `(320, 224, 3)`.
+        shares: `(17, h', w')`.
+        seen: the picture on their grid, `(h', w', 3)`.
         photo: the finer picture, `(h, w, 3)`.
         to_seen: from the finer grid to the network's input.
     """

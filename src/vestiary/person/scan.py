@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vestiary.clock import Clock
+from vestiary.errors import OptionError
 from vestiary.person import describe
 from vestiary.person.parsing import parse_parts
 from vestiary.person.pose import openpose18
@@ -13,15 +14,16 @@ from vestiary.person.silhouette import find_silhouette, person_box
 from vestiary.types import Person
 
 if TYPE_CHECKING:
-    from vestiary.types import Picture
+    from vestiary.types import Mask, Picture, Points, Reader
 
 
-def scan(image: Picture, *, person: int | None = None, source: str = "") -> Person:
+def scan(image: Picture, *, person: int | None = None, parser: Reader = "network", source: str = "") -> Person:
     """All that a fitting needs to know of the person in a photo.
 
     Args:
         image: `(H, W, 3) uint8` sRGB, upright.
         person: which one when there are several: 1 = the largest (the default), 2 = the next, …
+        parser: how parts are told apart; see `find_parts`.
         source: SHA-256 of the file it came from.
 
     Raises:
@@ -36,7 +38,7 @@ def scan(image: Picture, *, person: int | None = None, source: str = "") -> Pers
     clock.lap("pose")
     silhouette = find_silhouette(image, pose)
     clock.lap("silhouette")
-    parts = parse_parts(image, pose.landmarks, silhouette)
+    parts = find_parts(image, pose.landmarks, silhouette, parser=parser)
     clock.lap("parsing")
     warnings = describe.find_warnings(image, pose.landmarks, silhouette, facing=facing, people=found.count)
     arms = describe.arms_in_front(pose.landmarks, pose.world)
@@ -55,3 +57,25 @@ def scan(image: Picture, *, person: int | None = None, source: str = "") -> Pers
         timings=clock.laps,
         source=source,
     )
+
+
+def find_parts(image: Picture, pose: Points, silhouette: Mask, *, parser: Reader = "network") -> Mask:
+    """What every pixel shows, `(H, W) uint8` of `Part`.
+
+    Args:
+        image: `(H, W, 3) uint8` sRGB.
+        pose: `(33, 4) float32`.
+        silhouette: `(H, W) uint8`.
+        parser: "network", or "rules": limbs, silhouette and skin colour alone, a baseline without any learned part.
+
+    Raises:
+        OptionError: no such parser.
+        WeightsError: the network's file is missing or broken.
+    """
+    if parser == "rules":
+        from vestiary.person.rules import parse_by_rules
+
+        return parse_by_rules(image, pose, silhouette)
+    if parser != "network":
+        raise OptionError(f"there is no parser {parser!r}.", hint="Choose network or rules.")
+    return parse_parts(image, pose, silhouette)
