@@ -92,6 +92,15 @@ def specs(settings: Encoding) -> tuple[Spec, ...]:
     return tuple(spec for spec in table if spec.name not in settings.without)
 
 
+def as_markdown(settings: Encoding) -> str:
+    """The table of `specs` for docs and model cards."""
+    rows = ["| array | shape | range | what |", "| --- | --- | --- | --- |"]
+    for spec in specs(settings):
+        bounds = "finite" if spec.high == float("inf") else f"{spec.low:g} … {spec.high:g}"
+        rows.append(f"| `{spec.name}` | {' × '.join(map(str, spec.shape))} | {bounds} | {spec.meaning} |")
+    return "\n".join(rows) + "\n"
+
+
 @dataclass(frozen=True, eq=False)
 class Encoded:
     """The arrays by name, and how the photo and each garment lie in their frames (for the way back)."""
