@@ -180,10 +180,20 @@ def test_multimodal(tmp_path: Path) -> None:
     assert "waist" not in first.facts  # not visible
     assert (first.facts["upper_fabric"], first.facts["lower_pattern"]) == ("cotton", "striped")
     assert first.facts["joints"][20] == [10, 20, 0]
+    with pytest.raises(DatasetError, match="no split 'test'"):
+        open_dataset(root, split="test")
     with pytest.raises(DatasetError, match="a pose is needed"):
         first.read_parts()
     parts = first.read_parts(pose=pose())
     assert [parts[17 + 18 * band, 48] for band in (1, 2, 4)] == [Part.FACE, Part.NECK, Part.SHORTS]
+
+
+def test_multimodal_as_text2human_has_it(tmp_path: Path) -> None:
+    root = trees.multimodal(tmp_path)
+    (root / "images").rename(root / "train_images")
+    trees.photo(root / "test_images" / "MEN-Shorts-id_00000004-01_4_full.jpg")
+    assert len(open_dataset(root, split="train")) == 3
+    assert names(open_dataset(root, split="test")) == ["MEN-Shorts-id_00000004-01_4_full"]
 
 
 def test_co_parsing(tmp_path: Path) -> None:
