@@ -126,7 +126,7 @@ def check_recipe(content: Mapping[str, Any], name: str, path: Path) -> None:
     """
     found = content.get("recipe")
     if found != name:
-        hint = f"Use it with: vestiary train {found}"
+        hint = f"Name that recipe instead: {found}."
         raise WeightsError(f"{path} is a checkpoint of the recipe {found!r}, not of {name!r}.", hint=hint)
 
 

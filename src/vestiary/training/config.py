@@ -130,6 +130,18 @@ def write_yaml(config: BaseModel) -> str:
     return str(_yaml().safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The keys in which two configurations differ."""
+    changed = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            changed += changes(a, b, f"{prefix}{key}.")
+        elif a != b:
+            changed.append(f"{prefix}{key}")
+    return changed
+
+
 def _yaml() -> Any:
     try:
         import yaml

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState, GradientState, PartialState
 from accelerate.utils import broadcast, set_seed
 from torch import Tensor, nn
 
@@ -27,8 +28,9 @@ def accelerator_of(plan: Training, folder: Path) -> Accelerator:
     tracking.check_trackers(plan.trackers)
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
+    _forget_last_run()
     try:
-        return Accelerator(
+        accelerator = Accelerator(
             cpu=plan.device == "cpu",
             mixed_precision=plan.precision,
             gradient_accumulation_steps=plan.accumulate,
@@ -37,7 +39,17 @@ def accelerator_of(plan: Training, folder: Path) -> Accelerator:
         )
     except ValueError as problem:
         reason = str(problem).partition("\n")[0]
-        raise OptionError(f"this machine cannot train so: {reason}", hint="Try training.precision: no") from None
+        raise OptionError(f"this machine cannot train so: {reason}", hint="Try training.precision=no") from None
+    if plan.precision == "fp16" and accelerator.device.type == "cpu":  # its gradients are scaled on GPUs only
+        raise OptionError("training.precision=fp16 needs a GPU.", hint="On a CPU take bf16 or no.")
+    return accelerator
+
+
+def _forget_last_run() -> None:
+    """Accelerate keeps its settings for the life of a process, and refuses others for a second run in it."""
+    if not PartialState._shared_state or PartialState().num_processes == 1:
+        AcceleratorState._reset_state(reset_partial_state=True)
+        GradientState._reset_state()
 
 
 def agreed(accelerator: Accelerator, value: float) -> float:

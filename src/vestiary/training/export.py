@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import time
 import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -47,7 +51,6 @@ def write_onnx(exported: Exported, path: Path) -> None:
 
 def halve_weights(path: Path) -> None:
     """Store every large weight of an ONNX file as float16, with a cast that ONNX Runtime folds away when it loads."""
-    import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -65,3 +68,85 @@ def halve_weights(path: Path) -> None:
     model.graph.node.extend(nodes)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX file that answers with tensors; inputs with several samples are asked one by one."""
+
+    path: Path
+    threads: int = 1
+
+    @cached_property
+    def session(self) -> Any:
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = self.threads
+        settings.log_severity_level = 3
+        return onnxruntime.InferenceSession(str(self.path), settings, providers=["CPUExecutionProvider"])
+
+    def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        names = [output.name for output in self.session.get_outputs()]
+        arrays = {name: tensor.detach().cpu().float().numpy() for name, tensor in inputs.items()}
+        count = len(next(iter(arrays.values())))
+        rows = [
+            self.session.run(None, {name: array[i : i + 1] for name, array in arrays.items()}) for i in range(count)
+        ]
+        return {
+            name: torch.from_numpy(np.concatenate(parts))
+            for name, parts in zip(names, zip(*rows, strict=True), strict=True)
+        }
+
+    def milliseconds(self, inputs: Mapping[str, Tensor], times: int = 7) -> float:
+        """Median time of one answer."""
+        self(inputs)
+        taken = []
+        for _ in range(times):
+            started = time.perf_counter()
+            self(inputs)
+            taken.append(time.perf_counter() - started)
+        return round(1000 * float(np.median(taken)), 2)
+
+
+class Answering(nn.Module):
+    """An ONNX file in the place of the network that it was made from."""
+
+    def __init__(self, run: Callable[[dict[str, Tensor]], dict[str, Tensor]], inputs: Sequence[str]) -> None:
+        super().__init__()
+        self.run, self.inputs = run, tuple(inputs)
+        self.anchor = nn.Parameter(torch.zeros(()), requires_grad=False)  # callers ask for the device of the weights
+
+    def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
+        """What the file answers: one tensor, or a dict where it has several outputs."""
+        answer = self.run(dict(zip(self.inputs, inputs, strict=True)))
+        return next(iter(answer.values())) if len(answer) == 1 else answer
+
+
+@torch.no_grad()
+def differences(
+    exported: Exported, file: OnnxFile, samples: Iterable[Mapping[str, Tensor]]
+) -> dict[str, dict[str, float]]:
+    """Of each output: the largest and the mean difference to PyTorch, and both as shares of its largest value."""
+    module = copy.deepcopy(exported.module).cpu().eval()
+    module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    gaps: dict[str, list[Tensor]] = {name: [] for name in exported.outputs}
+    scale = dict.fromkeys(exported.outputs, 1e-9)
+    for inputs in samples:
+        wanted = module(*inputs.values())
+        wanted = (wanted,) if isinstance(wanted, Tensor) else tuple(wanted)
+        answers = file(inputs)
+        for name, value in zip(exported.outputs, wanted, strict=True):
+            gaps[name].append((answers[name] - value).abs().flatten())
+            scale[name] = max(scale[name], float(value.abs().max()))
+    found = {}
+    for name, parts in gaps.items():
+        gap = torch.cat(parts)
+        largest, mean = float(gap.max()), float(gap.mean())
+        found[name] = {
+            "max": largest,
+            "mean": mean,
+            "relative_max": largest / scale[name],
+            "relative_mean": mean / scale[name],
+        }
+    return found

@@ -1,8 +1,8 @@
 """The training loop of every recipe: mixed precision, several processes, averaged weights, checkpoints, resume.
 
-A step is one update by each of the recipe's optimizers. What it does depends on the weights and on its number alone: the
-samples it sees and every random number drawn in it are functions of (seed, step). A run of N steps and one that was cut
-off at k and resumed therefore end in the same weights, byte for byte, on the same machine.
+A step is one update by each of the recipe's optimizers. What it does depends on the weights and on its number alone:
+the samples it sees and every random number drawn in it are functions of (seed, step). A run of N steps and one that
+was cut off at k and resumed therefore end in the same weights, byte for byte, on the same machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from vestiary.errors import OutputError, TrainingError
 from vestiary.files import make_folder
 from vestiary.training import checkpoint, tracking
 from vestiary.training.checkpoint import BEST, Position
-from vestiary.training.config import RecipeConfig, Training
+from vestiary.training.config import RecipeConfig, Training, changes
 from vestiary.training.device import accelerator_of, agreed, repeatable, seed_step, share_gradients
 from vestiary.training.loader import Batch as Samples
 from vestiary.training.loader import Places, batches
@@ -131,23 +131,19 @@ class Trainer:
         finally:
             self.accelerator.end_training()
         last = checkpoint.place(self.folder, self.position.steps)
-        best, at = self.folder / BEST, self.position
-        found = best if best.exists() else None
-        return Result(at.steps, at.seconds / 60, reason, last, found, at.best, self.figures, at.skipped)
+        at, best = self.position, next(self.folder.glob(BEST), None)
+        return Result(at.steps, at.seconds / 60, reason, last, best, at.best, self.figures, at.skipped)
 
     def _steps(self) -> str:
-        stream, clock, reason = self._open(), time.perf_counter(), ""
+        stream, clock = self._open(), time.perf_counter()
         checked, kept = Due(self.position), Due(self.position)
         means = Means()
-        while not reason:
-            reason = self._ending()
-            if reason:
-                break
+        while not (reason := self._ending()):
             if self._advance():
                 stream = self._open()
             found = [self._take(next(stream)) for _ in range(self.plan.accumulate)]
             means.add(self._step(found), len(found) * self.plan.batch * self.accelerator.num_processes)
-            self.position.seconds = self._agreed(self.position.seconds + time.perf_counter() - clock)
+            self.position.seconds = agreed(self.accelerator, self.position.seconds + time.perf_counter() - clock)
             clock = time.perf_counter()
             self._tell(means)
             if checked.is_due(self.position, self.plan.validate_steps, self.plan.validate_minutes):
@@ -172,7 +168,7 @@ class Trainer:
             return "budget"
         if plan.early_stopping is not None and at.stale >= plan.early_stopping:
             return "early stopping"
-        return "stopped" if self._agreed(float(self.should_stop())) else ""
+        return "stopped" if agreed(self.accelerator, float(self.should_stop())) else ""
 
     @property
     def done(self) -> float:
@@ -184,9 +180,6 @@ class Trainer:
     def _advance(self) -> bool:
         advance = getattr(self.recipe, "advance", None)
         return bool(advance and advance(self.position.steps, min(self.done, 1.0), self.averaged))
-
-    def _agreed(self, value: float) -> float:
-        return agreed(self.accelerator, value)
 
     # -- samples -------------------------------------------------------------------------------------------------------
 
@@ -296,7 +289,7 @@ class Trainer:
                 network.eval()
             with torch.no_grad():
                 figures = {name: float(value) for name, value in self.recipe.validate(self.averaged).items()}
-        score = self._agreed(figures.get("score", math.nan))
+        score = agreed(self.accelerator, figures.get("score", math.nan))
         at = self.position
         self.figures = figures
         better = not math.isnan(score) and (at.best is None or score > at.best + self.plan.better_by)
@@ -347,7 +340,7 @@ class Trainer:
         if hasattr(self.recipe, "restore"):
             self.recipe.restore(content["state"])
         self.position = checkpoint.position_of(content)
-        changed = _changes(content["config"], self.config.model_dump(mode="json"))
+        changed = changes(content["config"], self.config.model_dump(mode="json"))
         if changed:
             self.journal.tell("changed", self.position.steps, keys=changed)
         self.journal.tell("resumed", self.position.steps, path=str(path), problems=problems)
@@ -355,141 +348,3 @@ class Trainer:
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
     return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-
-
-def _changes(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The keys in which two configurations differ."""
-    changed = []
-    for key in sorted({*old, *new}):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            changed += _changes(a, b, f"{prefix}{key}.")
-        elif a != b:
-            changed.append(f"{prefix}{key}")
-    return changed
-
-
-# ---- the loop of a single model that the recipes are leaving ---------------------------------------------------------
-
-Batch = tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long to train and what to keep.
-
-    Attributes:
-        out: folder of `checkpoint.pt` and `log.txt`.
-        minutes: of training time, over all resumed stretches.
-        checkpoint_every, validate_every: minutes.
-        warm_up: share of the time in which the learning rate rises.
-        averaging: decay of the exponential moving average of the weights per step.
-        bfloat16: compute in bfloat16 where the CPU is faster in it.
-        max_steps: stop after so many steps, for tests.
-    """
-
-    out: Path
-    minutes: float
-    checkpoint_every: float = 5.0
-    validate_every: float = 10.0
-    warm_up: float = 0.04
-    averaging: float = 0.998
-    bfloat16: bool = True
-    max_steps: int | None = None
-
-
-@dataclass
-class State:
-    """Where a run stands; everything that a checkpoint holds."""
-
-    model: nn.Module
-    averaged: nn.Module
-    optimizer: torch.optim.Optimizer
-    steps: int = 0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-
-    @classmethod
-    def fresh(cls, model: nn.Module, optimizer: torch.optim.Optimizer) -> State:
-        """A run that has not begun."""
-        averaged = copy.deepcopy(model).requires_grad_(False)
-        return cls(model, averaged, optimizer)
-
-    def save(self, path: Path) -> None:
-        """Write the checkpoint, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        content = {
-            "model": self.model.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "steps": self.steps,
-            "seconds": self.seconds,
-        }
-        torch.save(content, path.with_suffix(".part"))
-        path.with_suffix(".part").replace(path)
-
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        self.model.load_state_dict(content["model"])
-        self.averaged.load_state_dict(content["averaged"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.steps, self.seconds = content["steps"], content["seconds"]
-
-
-def train(
-    state: State,
-    batches: Iterator[Batch],
-    loss_of: Callable[[nn.Module, Batch], Tensor],
-    plan: Plan,
-    validate: Callable[[nn.Module], str] | None = None,
-) -> State:
-    """Train until the plan's minutes are over. What `validate` says of the averaged model goes to the log.
-
-    Raises:
-        FloatingPointError: the loss is no longer finite.
-    """
-    plan.out.mkdir(parents=True, exist_ok=True)
-    peaks = [group.setdefault("peak", group["lr"]) for group in state.optimizer.param_groups]
-    clock, saved, checked = time.perf_counter(), state.seconds, state.seconds
-    while state.seconds < plan.minutes * 60 and (plan.max_steps is None or state.steps < plan.max_steps):
-        share = one_cycle(state.seconds / (plan.minutes * 60), plan.warm_up)
-        for group, peak in zip(state.optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * share
-        state.losses.append(_step(state, next(batches), loss_of, plan))
-        state.seconds += time.perf_counter() - clock
-        clock = time.perf_counter()
-        if state.steps % 50 == 0:
-            recent = state.losses[-50:]
-            _log(plan, f"step {state.steps}  {state.seconds / 60:.1f} min  loss {sum(recent) / len(recent):.4f}")
-        if state.seconds - saved > plan.checkpoint_every * 60:
-            state.save(plan.out / "checkpoint.pt")
-            saved = state.seconds
-        if validate and state.seconds - checked > plan.validate_every * 60:
-            _log(plan, f"step {state.steps}  {state.seconds / 60:.1f} min  {validate(state.averaged.eval())}")
-            checked, clock = state.seconds, time.perf_counter()
-    state.save(plan.out / "checkpoint.pt")
-    if validate:
-        _log(plan, f"step {state.steps}  end  {validate(state.averaged.eval())}")
-    return state
-
-
-def _step(state: State, batch: Batch, loss_of: Callable[[nn.Module, Batch], Tensor], plan: Plan) -> float:
-    state.model.train()
-    with torch.autocast("cpu", torch.bfloat16, enabled=plan.bfloat16):
-        loss = loss_of(state.model, batch)
-    if not torch.isfinite(loss):
-        raise FloatingPointError(f"the loss became {loss.item()} at step {state.steps}")
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    trained = [p for group in state.optimizer.param_groups for p in group["params"]]
-    nn.utils.clip_grad_norm_(trained, 5.0)
-    state.optimizer.step()
-    state.steps += 1
-    average(state.averaged, state.model, min(plan.averaging, (1 + state.steps) / (10 + state.steps)))
-    return float(loss.detach())
-
-
-def _log(plan: Plan, line: str) -> None:
-    with (plan.out / "log.txt").open("a") as log:
-        log.write(line + "\n")

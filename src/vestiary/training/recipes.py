@@ -35,7 +35,7 @@ class Recipe(Protocol):
     """
 
     Config: ClassVar[type[RecipeConfig]]
-    name: str
+    name: ClassVar[str]
     networks: dict[str, nn.Module]
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -119,9 +119,7 @@ def load_recipe(spec: RecipeSpec) -> type[Recipe]:
         MissingExtraError: PyTorch or another part of the extra `train` is not installed.
         InputError: there is no such module or class.
     """
-    missing = [module for module in NEEDS if importlib.util.find_spec(module) is None]
-    if missing:
-        raise MissingExtraError(f"training needs {', '.join(missing)}.", hint=INSTALL)
+    check_installed()
     module, _, attribute = spec.target.partition(":")
     try:
         found: type[Recipe] = getattr(importlib.import_module(module), attribute)
@@ -132,6 +130,17 @@ def load_recipe(spec: RecipeSpec) -> type[Recipe]:
     except AttributeError:
         raise InputError(f"{module} has no class {attribute}.") from None
     return found
+
+
+def check_installed() -> None:
+    """Find out whether the extra `train` is installed.
+
+    Raises:
+        MissingExtraError: it is not, or in part.
+    """
+    missing = [module for module in NEEDS if importlib.util.find_spec(module) is None]
+    if missing:
+        raise MissingExtraError(f"training needs {', '.join(missing)}.", hint=INSTALL)
 
 
 def make_recipe(kind: type[Recipe], config: RecipeConfig, folder: Path) -> Recipe:
