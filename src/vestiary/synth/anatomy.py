@@ -105,7 +105,9 @@ def measure(body: Body) -> Anatomy:
     heads = body.heads
     arms, legs = {}, {}
     for side in ("L", "R"):
-        arms[side] = _limb(rest[(arm > 0.5) & (rest[:, 0] * _sign(side) > 0)], heads, ("upperarm01", "lowerarm01", "wrist"), side)
+        arms[side] = _limb(
+            rest[(arm > 0.5) & (rest[:, 0] * _sign(side) > 0)], heads, ("upperarm01", "lowerarm01", "wrist"), side
+        )
         low = (fine[:, 4] > 0.5) & (rest[:, 0] * _sign(side) > 0)
         legs[side] = _limb(rest[low], heads, ("upperleg01", "lowerleg01", "foot"), side)
     seam = (arm > 0.3) & (arm < 0.7) & (rest[:, 0] > 0)

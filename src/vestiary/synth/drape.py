@@ -101,15 +101,21 @@ def _shell(flat: Flat, posed: Posed, how: Hang, pose: Pose, seed: int, stop: flo
     laid = lay(rest, arm, how)
     faces = triangles(quads)
     soft = 1 - flat.fabric.stiff * 0.7
-    off = laid.away + folds(laid, rest, flat.cut, pose, soft, seed)
+    creased = folds(laid, rest, flat.cut, pose, soft, seed)
+    if stop is not None:  # smooth where the hanging part takes over
+        creased = creased * np.where(arm > 0.4, 1, ramp(points[:, 2] - np.float32(stop), 0.0, 0.07))
+    off = laid.away + creased
     points = points + normals(points, faces) * np.maximum(off, 0.0025)[:, None].astype(np.float32)
     ankle = how.anatomy.legs["L"].joints[2]
     instep = np.where(rest[:, 2] < ankle[2] + 0.06, (rest[:, 1] - ankle[1] + 0.075) * 100, 99)
     inside = np.minimum((0.6 - foot) * 15, instep)
+    if flat.cut.category in UPPER:  # above the pattern's neck points there is only a collar
+        stand = {"high": 0.15, "collar": 0.05}.get(flat.cut.pattern.neckline, 0.004)
+        inside = np.minimum(inside, (how.top + stand - rest[:, 2]) * 100)
     if sleeveless:
         inside = np.minimum(inside, (0.75 - arm) * 20)
     if stop is not None:
-        inside = np.minimum(inside, np.where(arm > 0.5, 99, (rest[:, 2] - np.float32(stop)) * 100))
+        inside = np.minimum(inside, np.where(arm > 0.5, 99, (points[:, 2] - np.float32(stop)) * 100))
     return _split(points.astype(np.float32), faces, laid, inside.astype(np.float32), rest, flat)
 
 
@@ -190,9 +196,7 @@ def _rays(outline: F64, angle: F64) -> F64:
     return np.asarray(reach.min(0), np.float64)
 
 
-def _hung(
-    hull: F64, girth: F64, angle: F64, flat: Flat, rng: np.random.Generator, held: F64 | None
-) -> tuple[F64, F64]:
+def _hung(hull: F64, girth: F64, angle: F64, flat: Flat, rng: np.random.Generator, held: F64 | None) -> tuple[F64, F64]:
     """Radii of the smooth tube, and the folds on it that take up the rest of the pattern's width.
 
     `held`: the radius at the top; None = snug.
@@ -214,16 +218,22 @@ def _hung(
         row = snug[k] + (fall - snug[k]) * float(np.clip(room / max(extra, 1e-6), 0, 1))
         spare = girth[k] / _girth(row, angle) - 1
         grown = row * (1 + max(spare, 0) * 0.55)
-        base[k] = previous + np.clip(grown - previous, -0.02, 0.009)
+        base[k] = previous + np.clip(grown - previous, -0.02, min(0.0015 + 0.0004 * k, 0.009))
         base[k] = np.maximum(base[k], snug[k])
         left = max(girth[k] / _girth(base[k], angle) - 1, 0)
         force = min(2 * float(base[k].mean()) * np.sqrt(left) / number, 0.03) + 0.0025 * min(k / 20, 1)
-        flutes[k] = force * min(k / 14, 1.0) * uneven * np.cos(number * angle + bend + phase + 0.004 * k * np.sin(3 * angle))
+        flutes[k] = (
+            force * min(k / 14, 1.0) * uneven * np.cos(number * angle + bend + phase + 0.004 * k * np.sin(3 * angle))
+        )
         previous = base[k]
-    grain = np.stack(np.broadcast_arrays(np.sin(angle)[None] * 20, np.cos(angle)[None] * 20, np.arange(count)[:, None] * 1.2), -1)
+    grain = np.stack(
+        np.broadcast_arrays(np.sin(angle)[None] * 20, np.cos(angle)[None] * 20, np.arange(count)[:, None] * 1.2), -1
+    )
     dents = ripples(grain.reshape(-1, 3).astype(np.float32), rng, (9, 9, 26)).reshape(hull.shape)
     base = cv2.GaussianBlur(base, (0, 0), sigmaX=1.2, sigmaY=1.6, borderType=cv2.BORDER_REPLICATE)
-    return base, flutes + 0.0022 * dents * ramp(np.arange(count, dtype=np.float32)[:, None], 0, 12) * (1.2 - flat.fabric.stiff)
+    return base, flutes + 0.0022 * dents * ramp(np.arange(count, dtype=np.float32)[:, None], 0, 12) * (
+        1.2 - flat.fabric.stiff
+    )
 
 
 def _girth(radius: F64, angle: F64) -> float:

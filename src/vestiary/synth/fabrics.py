@@ -109,7 +109,7 @@ def _dots(base: NDArray[np.float64], other: NDArray[np.float64], period: float, 
 
 def _melange(base: NDArray[np.float64], seed: int) -> Paint:
     def paint(x: Array, y: Array) -> Array:
-        fleck = weave(x * 0.5, y * 1.4, 0.07, seed) * weave(x * 0.2, y * 0.6, 0.05, seed + 1)
+        fleck = weave(x * 0.5, y * 1.4, 0.04, seed) * weave(x * 0.2, y * 0.6, 0.03, seed + 1)
         return np.float32(base) * fleck[..., None]
 
     return paint
@@ -149,12 +149,16 @@ def _flower(
 ) -> None:
     for angle in (tilt + 1.2, tilt + 3.8):
         centre = (round(at[0] + np.cos(angle) * size * 1.1), round(at[1] + np.sin(angle) * size * 1.1))
-        cv2.ellipse(tile, centre, (round(size * 0.6), round(size * 0.2)), np.degrees(angle), 0, 360, leaf, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            tile, centre, (round(size * 0.6), round(size * 0.2)), np.degrees(angle), 0, 360, leaf, -1, cv2.LINE_AA
+        )
     for petal in range(5):
         angle = tilt + petal * 2 * np.pi / 5
         centre = (round(at[0] + np.cos(angle) * size * 0.5), round(at[1] + np.sin(angle) * size * 0.5))
         tone = tuple(float(c) * (0.92 + 0.04 * petal) for c in ink)
-        cv2.ellipse(tile, centre, (round(size * 0.5), round(size * 0.33)), np.degrees(angle), 0, 360, tone, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            tile, centre, (round(size * 0.5), round(size * 0.33)), np.degrees(angle), 0, 360, tone, -1, cv2.LINE_AA
+        )
     cv2.circle(tile, (round(at[0]), round(at[1])), round(size * 0.2), (0.93, 0.80, 0.40), -1, cv2.LINE_AA)
 
 
@@ -183,7 +187,14 @@ def draw_print(rng: np.random.Generator, cloth: str) -> Print:
         while size > 20 and pen.textlength(word, font=ImageFont.load_default(size)) > 470:
             size -= 6
         y = 256 if kind == "word" else 440
-        pen.text((256, y), word, one, ImageFont.load_default(size if kind == "word" else min(size, 120)), anchor="mm", stroke_width=2)
+        pen.text(
+            (256, y),
+            word,
+            one,
+            ImageFont.load_default(size if kind == "word" else min(size, 120)),
+            anchor="mm",
+            stroke_width=2,
+        )
     return Print(np.asarray(canvas, np.float32) / 255, "" if kind == "badge" else word)
 
 

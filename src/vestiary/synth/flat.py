@@ -114,7 +114,10 @@ def _cloth(
             way = way / np.linalg.norm(way)
             start = cut.mark(f"SHOULDER_{side}")
             dx, dy = px - np.float32(start[0]), py - np.float32(start[1])
-            px, py = dx * np.float32(way[1]) - dy * np.float32(way[0]), dx * np.float32(way[0]) + dy * np.float32(way[1])
+            px, py = (
+                dx * np.float32(way[1]) - dy * np.float32(way[0]),
+                dx * np.float32(way[0]) + dy * np.float32(way[1]),
+            )
         tone = fabric.paint(np.ascontiguousarray(px), np.ascontiguousarray(py))
         if piece.kind == "trim" and contrast is not None:
             tone = np.broadcast_to(contrast, tone.shape)
@@ -140,7 +143,9 @@ def _print(rng: np.random.Generator, albedo: Array, cut: Cut, motif: Print, scal
     move[:, 2] = corner * scale + origin
     size = albedo.shape[1::-1]
     cover = motif.picture[..., 3:]
-    shrunk = cv2.GaussianBlur(np.dstack([motif.picture[..., :3] * cover, cover]), (0, 0), max(0.3, 0.4 * side / (wide * scale)))
+    shrunk = cv2.GaussianBlur(
+        np.dstack([motif.picture[..., :3] * cover, cover]), (0, 0), max(0.3, 0.4 * side / (wide * scale))
+    )
     laid = cv2.warpAffine(shrunk, move, size, flags=cv2.INTER_LINEAR)
     albedo *= 1 - 0.96 * laid[..., 3:]
     albedo += 0.96 * laid[..., :3]
@@ -202,7 +207,13 @@ def _edges(cut: Cut, size: tuple[int, int], scale: float, origin: F64) -> Mask:
             if cut.pattern.sleeve != "none":
                 outer, inner = cut.sleeve(side)
                 lines += [outer, inner]
-                notch = np.stack([cut.mark(f"ARMPIT_{side}"), [sign * cut.half(np.array(start + 7.0)), start + 7.0], inner[min(14, len(inner) - 1)]])
+                notch = np.stack(
+                    [
+                        cut.mark(f"ARMPIT_{side}"),
+                        [sign * cut.half(np.array(start + 7.0)), start + 7.0],
+                        inner[min(14, len(inner) - 1)],
+                    ]
+                )
                 cv2.fillPoly(mask, [np.round((notch * scale + origin) * 16).astype(np.int32)], 255, cv2.LINE_AA, SHIFT)
         elif cut.category != "skirt":
             lines += list(cut.leg(side))
@@ -238,11 +249,16 @@ def _photograph(
     """The garment on a pale ground: soft folds, rounded edges, a shadow below."""
     size = mask.shape[::-1]
     alpha = mask.astype(np.float32) / 255
-    height = 0.9 * _noise(rng, size, (3, 3)) + 0.35 * np.abs(_noise(rng, size, (5, 4))) + 0.06 * _noise(rng, size, (16, 20))
+    height = (
+        0.9 * _noise(rng, size, (3, 3)) + 0.35 * np.abs(_noise(rng, size, (5, 4))) + 0.06 * _noise(rng, size, (16, 20))
+    )
     height = cv2.GaussianBlur(height, (0, 0), 0.8 * scale / 2) * scale * (1.3 - fabric.stiff)
     soft = cv2.GaussianBlur(alpha, (0, 0), 0.7 * scale / 2)
     height = height + soft * 1.6 * scale / 2
-    slope_x, slope_y = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125)
+    slope_x, slope_y = (
+        cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=0.125),
+        cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=0.125),
+    )
     shade = np.clip(1 + 0.45 * (slope_x * -0.55 + slope_y * -0.6) * -1, 0.55, 1.2)
     kind = float(rng.random())
     tone = np.float32([0.955, 0.952, 0.948]) if kind < 0.6 else np.float32(0.86) + np.float32(rng.normal(0, 0.03, 3))

@@ -38,7 +38,7 @@ def folds(laid: Laid, rest: Array, cut: Cut, pose: Pose, soft: float, seed: int)
         reach = 42.0 if cut.category == "trousers" else 200.0
         height = height + _limb(laid, rng, bend + 0.25, reach, 11.0) * laid.limb * 0.8
         height = height + _seat(place, cut, rng)
-    return np.asarray(height * (0.45 + 0.9 * soft), np.float32)
+    return np.asarray(height * (0.65 + 1.0 * soft), np.float32)
 
 
 def _trunk(place: Array, cut: Cut, slack: F64, rng: np.random.Generator) -> F64:
@@ -73,7 +73,9 @@ def _seat(place: Array, cut: Cut, rng: np.random.Generator) -> F64:
     dx, dy = np.abs(place[:, 0] - crotch[0]), place[:, 1] - crotch[1]
     far, turn = np.hypot(dx, dy), np.arctan2(dy, dx + 0.5)
     whiskers = _crease(turn * rng.uniform(10, 14)) * np.exp(-far / 11) * ramp(far, 1, 4)
-    stack = _crease(place[:, 1] * 2 * np.pi / 4.5 + 1.5 * ripples(place, rng, (12, 12))) * ramp(place[:, 1], hem - 16, hem - 3)
+    stack = _crease(place[:, 1] * 2 * np.pi / 4.5 + 1.5 * ripples(place, rng, (12, 12))) * ramp(
+        place[:, 1], hem - 16, hem - 3
+    )
     return np.asarray(0.0034 * whiskers + 0.0030 * stack * (cut.category == "trousers"), np.float64)
 
 

@@ -55,8 +55,16 @@ def paint_ground(ground: Ground, camera: Camera, lamps: Lamps, floor: float, cas
         near = (1 - ramp(deep, -0.6, 2.0) * (1 if ground.kind != "room" else 0.6))[..., None] * low[..., None]
         scene = scene * near + soft * (1 - near)
     shaded = _shadow(lamps, floor, casters, across, deep, low)
-    wall = np.float32(lamps.sky) * 0.5 + np.float32(lamps.floor) * 0.5 + 0.42 * np.float32(lamps.power) * abs(lamps.towards[1])
-    fade = ramp(deep, ground.wall - 1.2, ground.wall)[..., None] if ground.kind == "studio" else (1 - low.astype(np.float32))[..., None]
+    wall = (
+        np.float32(lamps.sky) * 0.5
+        + np.float32(lamps.floor) * 0.5
+        + 0.42 * np.float32(lamps.power) * abs(lamps.towards[1])
+    )
+    fade = (
+        ramp(deep, ground.wall - 1.2, ground.wall)[..., None]
+        if ground.kind == "studio"
+        else (1 - low.astype(np.float32))[..., None]
+    )
     return np.asarray(scene * (shaded * (1 - fade) + wall * fade), np.float32)
 
 
@@ -69,7 +77,9 @@ def _shadow(lamps: Lamps, floor: float, casters: Array, across: Array, deep: Arr
     lit = light(points, up, casters, lamps, floor=floor, skies=24)
     table = (lit.ambient + lit.key[:, None] * np.float32(lamps.power) * lamps.towards[2]).reshape(rows, columns, 3)
     table = cv2.GaussianBlur(table, (0, 0), 0.8)
-    found = cv2.remap(table, (across - x0) / step, (deep - y0) / step, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(
+        table, (across - x0) / step, (deep - y0) / step, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(found, np.float32)
 
 
@@ -107,7 +117,9 @@ def _tiles(rng: np.random.Generator, x: Array, y: Array, side: float) -> Array:
     tone = _tone(rng) * 0.8
     i, j = np.floor(x / side), np.floor(y / side)
     pick = np.mod(np.sin(i * 12.99 + j * 78.2) * 437.5, 1)
-    edge = np.minimum.reduce([np.mod(x / side, 1), 1 - np.mod(x / side, 1), np.mod(y / side, 1), 1 - np.mod(y / side, 1)])
+    edge = np.minimum.reduce(
+        [np.mod(x / side, 1), 1 - np.mod(x / side, 1), np.mod(y / side, 1), 1 - np.mod(y / side, 1)]
+    )
     return np.asarray(tone * ((0.92 + 0.14 * pick) * np.where(edge < 0.012, 0.7, 1))[..., None], np.float32)
 
 
@@ -150,7 +162,11 @@ def _street(rng: np.random.Generator, across: Array, up: Array, deep: Array, low
         glass = (np.abs(i - 0.5) < 0.28) & (np.abs(j - 0.55) < 0.27)
         lit = np.mod(np.sin(np.floor((across - edge) / bay) * 9.1 + np.floor(up / storey) * 4.7) * 91.7, 1) > 0.6
         pane = np.where(lit[..., None], np.float32([0.55, 0.52, 0.40]), np.float32([0.07, 0.09, 0.11]))
-        scene = np.where(house[..., None], np.where(glass[..., None], pane, tone * (1 + 0.04 * _slow(rng, across.shape, 9))[..., None]), scene)
+        scene = np.where(
+            house[..., None],
+            np.where(glass[..., None], pane, tone * (1 + 0.04 * _slow(rng, across.shape, 9))[..., None]),
+            scene,
+        )
         edge += wide
     stones = _tiles(rng, across, deep, float(rng.uniform(0.4, 0.8))) * 0.7
     road = linear((0.36, 0.36, 0.37)) * (1 + 0.03 * rng.standard_normal(across.shape, dtype=np.float32))[..., None]
@@ -169,7 +185,10 @@ def _park(rng: np.random.Generator, across: Array, up: Array, deep: Array, low: 
     far = leaf * np.clip(1 + 0.55 * crowns, 0.25, 2.6)[..., None] * (1 - high) + sky * high
     sparks = ramp(_slow(rng, shape, 34), 1.5, 2.2)[..., None]
     far = far + (sky - far) * 0.7 * sparks
-    lawn = linear((0.40, 0.48, 0.26)) * (1 + 0.12 * _slow(rng, shape, 40) + 0.08 * rng.standard_normal(shape, dtype=np.float32))[..., None]
+    lawn = (
+        linear((0.40, 0.48, 0.26))
+        * (1 + 0.12 * _slow(rng, shape, 40) + 0.08 * rng.standard_normal(shape, dtype=np.float32))[..., None]
+    )
     path = linear((0.62, 0.58, 0.52)) * (1 + 0.05 * rng.standard_normal(shape, dtype=np.float32))[..., None]
     wide = ramp(np.abs(across - 0.2 * np.sin(deep * 0.5)), 1.1, 1.3)[..., None]
     return np.asarray(np.where(low[..., None], path + (lawn - path) * wide, far), np.float32)

@@ -94,7 +94,9 @@ def light(
     lit = np.flatnonzero(normal @ lamps.towards > -0.35)
     ways = lamps.keys()
     for way in ways:
-        key[lit] += _sees(raised[lit], solid, way, reach, 0.0065, extra[lit] + np.float32(0.010), soft=True) / np.float32(len(ways))
+        key[lit] += _sees(
+            raised[lit], solid, way, reach, 0.0065, extra[lit] + np.float32(0.016), soft=True
+        ) / np.float32(len(ways))
     ambient = np.zeros((len(points), 3), np.float32)
     low = np.clip((points[:, 2] - floor) / 0.5, 0.25, 1).astype(np.float32)
     for n in range(skies):
@@ -103,11 +105,14 @@ def light(
         way = np.array([flat * np.cos(t), flat * np.sin(t), z], np.float32)
         cosine = normal @ way
         chosen = np.flatnonzero(cosine > 0.02)
-        arrives = cosine[chosen] * _sees(raised[chosen], solid, way, reach, 0.014, extra[chosen] + np.float32(0.016), soft=False)
+        arrives = cosine[chosen] * _sees(
+            raised[chosen], solid, way, reach, 0.014, extra[chosen] + np.float32(0.016), soft=False
+        )
         if z < 0:  # light from the floor comes back weaker where the person stands
             arrives *= low[chosen]
         ambient[chosen] += arrives[:, None] * lamps.ambient(way) * np.float32(4 / skies)
-    return Lit(key, ambient)
+    open_sky = lamps.ambient(normal) * np.float32(0.9)
+    return Lit(key, ambient + np.float32(0.14) * (open_sky - 0.5 * ambient))  # light that has bounced before
 
 
 def _sees(points: Array, casters: Array, way: Array, reach: float, texel: float, slack: Array, *, soft: bool) -> Array:
@@ -128,7 +133,9 @@ def _sees(points: Array, casters: Array, way: Array, reach: float, texel: float,
     shade = np.zeros(len(points), np.float32)
     taps = ((-0.6, -0.6), (0.6, -0.6), (-0.6, 0.6), (0.6, 0.6)) if soft else ((0.0, 0.0),)
     for dx, dy in taps:
-        index = (place[:, 1] + np.float32(dy)).astype(np.int32) * width + (place[:, 0] + np.float32(dx)).astype(np.int32)
+        index = (place[:, 1] + np.float32(dy)).astype(np.int32) * width + (place[:, 0] + np.float32(dx)).astype(
+            np.int32
+        )
         shade += closed[index] > behind
     return np.asarray(1 - shade / np.float32(len(taps)), np.float32)
 

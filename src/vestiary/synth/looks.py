@@ -90,12 +90,18 @@ def draw_face(rng: np.random.Generator, parameters: dict[str, float]) -> Face:
     tones = SKINS[name]
     skin = tuple(float(c) for c in np.array(tones[int(rng.integers(len(tones)))]) + rng.normal(0, 0.008, 3))
     dark = name in ("dark", "tan") or asian > 0.5
-    hair = str(rng.choice(list(HAIRS), p=(0.65, 0.27, 0.05, 0, 0, 0.03) if dark else (0.1, 0.25, 0.32, 0.2, 0.07, 0.06)))
+    hair = str(
+        rng.choice(list(HAIRS), p=(0.65, 0.27, 0.05, 0, 0, 0.03) if dark else (0.1, 0.25, 0.32, 0.2, 0.07, 0.06))
+    )
     if parameters["age"] > 0.84 and rng.random() < 0.6:
         hair = "grey"
     male = parameters["gender"] < 0.5
     style = str(rng.choice(STYLES, p=(0.42, 0.42, 0.02, 0, 0.14, 0) if male else (0.1, 0.03, 0.27, 0.27, 0.1, 0.23)))
-    iris = ((0.14, 0.09, 0.06), (0.24, 0.15, 0.08)) if dark else ((0.30, 0.38, 0.46), (0.24, 0.17, 0.10), (0.32, 0.36, 0.26))
+    iris = (
+        ((0.14, 0.09, 0.06), (0.24, 0.15, 0.08))
+        if dark
+        else ((0.30, 0.38, 0.46), (0.24, 0.17, 0.10), (0.32, 0.36, 0.26))
+    )
     return Face(
         skin, name, HAIRS[hair], hair, iris[int(rng.integers(len(iris)))], style,  # type: ignore[arg-type]
         float(rng.choice([0, 0.4, 0.9])) if male else 0.0, float(rng.uniform(0.0, 0.9)) * (not male), int(rng.integers(1 << 30)),
@@ -112,12 +118,22 @@ def skin(posed: Posed, face: Face) -> Surface:
         [body.rest, basis.marks["lips"][:, None], basis.marks["nose"][:, None], hands[:, None]], 1
     ).astype(np.float32)
     base, hair = linear(face.skin), linear(face.hair)
-    flush, lip = base * np.float32([1.16, 0.76, 0.72]), base * np.float32([0.86, 0.44 - 0.12 * face.lips, 0.46 - 0.12 * face.lips])
+    flush, lip = (
+        base * np.float32([1.16, 0.76, 0.72]),
+        base * np.float32([0.86, 0.44 - 0.12 * face.lips, 0.46 - 0.12 * face.lips]),
+    )
 
     def material(at: Array, normal: Array) -> Look:
         rng = np.random.default_rng(face.seed)
         rest = at[:, :3]
-        colour = base * (1 + 0.03 * ripples(rest, rng, (0.03, 0.03, 0.03), 10) + 0.018 * ripples(rest, rng, (0.007, 0.007, 0.007), 8))[:, None]
+        colour = (
+            base
+            * (
+                1
+                + 0.03 * ripples(rest, rng, (0.03, 0.03, 0.03), 10)
+                + 0.018 * ripples(rest, rng, (0.007, 0.007, 0.007), 8)
+            )[:, None]
+        )
         red = 0.35 * at[:, 4] + 0.25 * at[:, 5]
         top = rest[:, 2] > head[2] - 0.12
         spot, found, front = rest[top], colour[top], ramp(-normal[top, 1], 0.0, 0.5)
@@ -126,9 +142,14 @@ def skin(posed: Posed, face: Face) -> Surface:
         red[top] += 0.45 * cheek
         found = found + (flush - found) * np.clip(red[top], 0, 1)[:, None]
         lips = ramp(at[top, 3], 0.30, 0.62) * front
-        chin = ramp(eye[2] - 0.058 - z, 0.0, 0.012) * ramp(z - head[2] + 0.09, 0.0, 0.03) * ramp(-spot[:, 1], 0.03, 0.09)
+        chin = (
+            ramp(eye[2] - 0.058 - z, 0.0, 0.012) * ramp(z - head[2] + 0.09, 0.0, 0.03) * ramp(-spot[:, 1], 0.03, 0.09)
+        )
         grain = np.clip(0.6 + 0.4 * ripples(spot, rng, (0.003, 0.003, 0.003), 10), 0, 1.4)
-        found = found + (hair * 0.6 + 0.06 - found) * np.clip(0.42 * face.stubble * chin * grain * (1 - lips), 0, 1)[:, None]
+        found = (
+            found
+            + (hair * 0.6 + 0.06 - found) * np.clip(0.42 * face.stubble * chin * grain * (1 - lips), 0, 1)[:, None]
+        )
         found = found + (lip - found) * (0.85 * lips)[:, None]
         near = (spot[:, 1] < head[1]) & (np.abs(z - eye[2]) < 0.06) & (x < 0.07)
         brow = np.where(near, _brow(x, z, eye) * front, 0)
@@ -156,12 +177,34 @@ def _brow(x: Array, z: Array, eye: Array) -> Array:
 def _parts(body: Body) -> NDArray[np.uint8]:
     """The part of each vertex of bare skin; the trunk counts as neck."""
     hand = ("finger", "metacarpal", "wrist")
-    shares = {Part.FACE: body.share("head", "jaw", "oris", "levator", "special", "risorius", "eye", "orbicularis", "temporalis", "oculi", "tongue")}
+    shares = {
+        Part.FACE: body.share(
+            "head",
+            "jaw",
+            "oris",
+            "levator",
+            "special",
+            "risorius",
+            "eye",
+            "orbicularis",
+            "temporalis",
+            "oculi",
+            "tongue",
+        )
+    }
     left = body.rest[:, 0] > 0
-    arm, palm, leg = body.share("upperarm", "lowerarm"), body.share(*hand), body.share("upperleg", "lowerleg", "foot", "toe")
+    arm, palm, leg = (
+        body.share("upperarm", "lowerarm"),
+        body.share(*hand),
+        body.share("upperleg", "lowerleg", "foot", "toe"),
+    )
     labels = np.full(len(left), Part.NECK, np.uint8)
     labels[shares[Part.FACE] > 0.5] = Part.FACE
-    for share, one, other in ((arm, Part.LEFT_ARM, Part.RIGHT_ARM), (palm, Part.LEFT_HAND, Part.RIGHT_HAND), (leg, Part.LEFT_LEG, Part.RIGHT_LEG)):
+    for share, one, other in (
+        (arm, Part.LEFT_ARM, Part.RIGHT_ARM),
+        (palm, Part.LEFT_HAND, Part.RIGHT_HAND),
+        (leg, Part.LEFT_LEG, Part.RIGHT_LEG),
+    ):
         labels[(share > 0.5) & left] = one
         labels[(share > 0.5) & ~left] = other
     return labels
@@ -181,11 +224,17 @@ def eyes(posed: Posed, face: Face) -> list[Surface]:
             white = np.float32([0.50, 0.46, 0.44]) * (1 - 0.35 * ramp(angle, 40, 80))[:, None]
             colour = white + (iris - white) * (1 - ramp(angle, 25, 29))[:, None]
             colour = colour * (1 - 0.6 * ramp(angle, 20, 26) * (1 - ramp(angle, 26, 30)))[:, None]
-            return Look((colour * ramp(angle, 9.5, 12)[:, None] + 0.004).astype(np.float32) * 0.8, (0.2, 0.1, 0.1), 0.9, 200.0)
+            return Look(
+                (colour * ramp(angle, 9.5, 12)[:, None] + 0.004).astype(np.float32) * 0.8, (0.2, 0.1, 0.1), 0.9, 200.0
+            )
 
         found.append(Surface(values[:, :3], triangles(quads), values[:, 3:], material, Part.FACE))
     used, quads = compact(body.basis.faces["lashes"])
-    found.append(Surface(posed.points[used], triangles(quads), body.rest[used], lambda at, _: Look(np.full_like(at, 0.01)), Part.FACE))
+    found.append(
+        Surface(
+            posed.points[used], triangles(quads), body.rest[used], lambda at, _: Look(np.full_like(at, 0.01)), Part.FACE
+        )
+    )
     return found
 
 
@@ -200,7 +249,9 @@ def _strands(tone: Colour, seed: int) -> Material:
         for wave, force in ((0.021, 0.5), (0.009, 0.8), (0.0041, 1.0)):
             for _ in range(2):
                 sway = np.sin(down * rng.uniform(9, 30) + rng.uniform(0, 6)) * rng.uniform(0.5, 2)
-                streak += force * np.sin(across * 2 * np.pi / (wave * rng.uniform(0.75, 1.3)) + sway + rng.uniform(0, 6))
+                streak += force * np.sin(
+                    across * 2 * np.pi / (wave * rng.uniform(0.75, 1.3)) + sway + rng.uniform(0, 6)
+                )
         colour = base * np.clip(1 + 0.22 * streak, 0.3, 2.2)[:, None]
         return Look(colour.astype(np.float32), (0.15, 0.15, 0.15), np.clip(0.05 + 0.03 * streak, 0.005, 0.16), 12.0)
 
@@ -241,11 +292,22 @@ def _scalp(posed: Posed, face: Face, volume: float, low: float, sides: float, fr
     keep = np.where(ear, np.minimum(keep, z - eye[2] - 0.018), keep)
     grow = volume * (sides + (1 - sides) * ramp(z, eye[2] + 0.03, crown - 0.015)) * ramp(keep, -0.002, 0.022)
     rough = 2.2 if face.style == "curly" else 1.0
-    tuft = 1 + 0.12 * rough * ripples(rest, rng, (0.018, 0.05, 0.03)) + 0.07 * rough * ripples(rest, rng, (0.012, 0.02, 0.02))
+    tuft = (
+        1
+        + 0.12 * rough * ripples(rest, rng, (0.018, 0.05, 0.03))
+        + 0.07 * rough * ripples(rest, rng, (0.012, 0.02, 0.02))
+    )
     smooth = relax(points, quads, 3, ramp(keep, 0.0, 0.03) * 0.6)
     points = smooth + normals(smooth, triangles(quads)) * (0.0014 + grow * tuft)[:, None]
     across = np.arctan2(x, y - face_y - 0.1) * 0.08 + x * 0.5
-    return Surface(points.astype(np.float32), triangles(quads), np.stack([across, z], 1).astype(np.float32), _strands(face.hair, face.seed), Part.HAIR, keep.astype(np.float32))
+    return Surface(
+        points.astype(np.float32),
+        triangles(quads),
+        np.stack([across, z], 1).astype(np.float32),
+        _strands(face.hair, face.seed),
+        Part.HAIR,
+        keep.astype(np.float32),
+    )
 
 
 def _with_head(posed: Posed, rest: Array) -> Array:
@@ -263,7 +325,9 @@ def _bun(posed: Posed, face: Face) -> Surface:
     index = np.arange(21 * 40).reshape(21, 40)
     quads = np.stack([index[:-1], index[1:], np.roll(index, -1, 1)[1:], np.roll(index, -1, 1)[:-1]], -1).reshape(-1, 4)
     values = np.stack([v.ravel() * 0.02 + u.ravel() * 0.01, rest[:, 2]], 1).astype(np.float32)
-    return Surface(_with_head(posed, rest), triangles(quads.astype(np.int32)), values, _strands(face.hair, face.seed), Part.HAIR)
+    return Surface(
+        _with_head(posed, rest), triangles(quads.astype(np.int32)), values, _strands(face.hair, face.seed), Part.HAIR
+    )
 
 
 def _curtain(posed: Posed, face: Face, long: float) -> Surface:
@@ -279,12 +343,16 @@ def _curtain(posed: Posed, face: Face, long: float) -> Surface:
     wide, deep = np.abs(level[:, 0]).max() - 0.006, np.ptp(level[:, 1]) / 2
     middle = (level[:, 1].max() + level[:, 1].min()) / 2
     swell = 1.06 + 0.10 * np.sin(np.clip(t * 1.2, 0, 1) * np.pi) + 0.05 * t
-    wave = 0.003 * np.sin(angle * 14 + 5 * t) + 0.004 * ripples(np.stack([angle, t * 3], -1).reshape(-1, 2).astype(np.float32), rng, (0.9, 2.5)).reshape(t.shape)
+    wave = 0.003 * np.sin(angle * 14 + 5 * t) + 0.004 * ripples(
+        np.stack([angle, t * 3], -1).reshape(-1, 2).astype(np.float32), rng, (0.9, 2.5)
+    ).reshape(t.shape)
     x = (wide * swell + wave) * np.sin(angle)
     y = middle + (deep * swell + wave) * np.cos(angle) + 0.05 * np.clip(t - 0.55, 0, 1) * (long > 0.15)
     rest = np.stack([x, y, z + 0 * head[2]], -1).reshape(-1, 3).astype(np.float32)
     index = np.arange(rows * columns).reshape(rows, columns)
-    quads = np.stack([index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]], -1).reshape(-1, 4).astype(np.int32)
+    quads = (
+        np.stack([index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]], -1).reshape(-1, 4).astype(np.int32)
+    )
     values = np.stack([angle.ravel() * 0.09, rest[:, 2]], 1).astype(np.float32)
     edge = np.minimum(1 - np.abs(s), 1.02 - t + 0.02 * np.sin(angle * 30)).ravel().astype(np.float32)
     return Surface(_with_head(posed, rest), triangles(quads), values, _strands(face.hair, face.seed), Part.HAIR, edge)
@@ -301,7 +369,10 @@ def shoes(posed: Posed, rgb: Colour, sole: Colour, high: float) -> Surface:
     values[:, :3] = relax(values[:, :3], quads, 6, 0.35)
     values, quads = subdivide(values, quads)
     points, rest = values[:, :3], values[:, 3:]
-    points = points + normals(points, triangles(quads)) * (0.007 + 0.005 * ramp(floor + 0.03 - rest[:, 2], 0.0, 0.008))[:, None]
+    points = (
+        points
+        + normals(points, triangles(quads)) * (0.007 + 0.005 * ramp(floor + 0.03 - rest[:, 2], 0.0, 0.008))[:, None]
+    )
     upper, under = linear(rgb), linear(sole)
 
     def material(at: Array, normal: Array) -> Look:
@@ -311,7 +382,15 @@ def shoes(posed: Posed, rgb: Colour, sole: Colour, high: float) -> Surface:
         laced = upper + (under - upper) * np.clip(lace * top, 0, 1)[:, None] * 0.8
         return Look((laced + (under - laced) * tread).astype(np.float32), (0.02, 0.02, 0.02), 0.06, 10.0)
 
-    return Surface(points.astype(np.float32), triangles(quads), rest, material, Part.SHOES, (ankle[2] + high - rest[:, 2]).astype(np.float32), reach=0.03)
+    return Surface(
+        points.astype(np.float32),
+        triangles(quads),
+        rest,
+        material,
+        Part.SHOES,
+        (ankle[2] + high - rest[:, 2]).astype(np.float32),
+        reach=0.03,
+    )
 
 
 def turned(surface: Surface, turn: NDArray[np.float64]) -> Surface:

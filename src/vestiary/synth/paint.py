@@ -75,7 +75,8 @@ def paint(
     meshes += [((c.points @ turn.T).astype(np.float32), c.faces) for g in garbs for c in g.cloths]
     every = [normals(points, faces) for points, faces in meshes]
     casters = np.concatenate([points[np.unique(faces)] for points, faces in meshes])
-    slack = np.concatenate([np.full(len(m[0]), UNDER if k < len(surfaces) else 0, np.float32) for k, m in enumerate(meshes)])
+    above = [True] * len(surfaces) + [bool(g.over) for g in garbs for _ in g.cloths]
+    slack = np.concatenate([np.full(len(m[0]), UNDER * k, np.float32) for m, k in zip(meshes, above, strict=True)])
     lit = light(np.concatenate([m[0] for m in meshes]), np.concatenate(every), casters, lamps, floor=floor, slack=slack)
     bounds = np.cumsum([0] + [len(m[0]) for m in meshes])
     canvas = Canvas.blank(camera.size)
@@ -131,7 +132,9 @@ def _cloth(
     reach[[Part.LEFT_HAND, Part.RIGHT_HAND]] = 0.002
     for part in garb.over:
         reach[part] = 0.035
-    values = np.concatenate([vertex, points, cloth.place, cloth.front[:, None], edge[:, None], cloth.inside[:, None]], 1)
+    values = np.concatenate(
+        [vertex, points, cloth.place, cloth.front[:, None], edge[:, None], cloth.inside[:, None]], 1
+    )
     for facing in (-1, 1):
         hits = cast(screen, faces, camera.size, facing=facing)
         allowed = reach[canvas.part[hits.y, hits.x]] if facing > 0 else np.float32(0)
@@ -147,7 +150,9 @@ def _cloth(
         outside = (found[:, 12] > 0) & (facing > 0)
         look = _textile(tone if facing > 0 else tone * np.float32(0.8), cloth.flat.fabric)
         normal = _crumple(cloth.flat, at, normal, turn)
-        canvas.colour[hits.y, hits.x] = shade(look, normal, found[:, 7:10], Lit(found[:, 3], found[:, 4:7]), camera, lamps)
+        canvas.colour[hits.y, hits.x] = shade(
+            look, normal, found[:, 7:10], Lit(found[:, 3], found[:, 4:7]), camera, lamps
+        )
         canvas.near[hits.y, hits.x] = hits.distance
         canvas.part[hits.y, hits.x] = own
         canvas.panel[hits.y, hits.x] = np.where(outside, 1, 2) * garb.target

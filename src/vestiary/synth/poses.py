@@ -63,7 +63,11 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         elbows[free] = 0.5
         turns[f"upperarm01.{free}"] = (f"lowerarm01.{free}", (sign * 0.42, 0.22, -1.0), 0.0)
         turns[f"lowerarm01.{free}"] = (f"wrist.{free}", (-sign * 0.12, -0.38, -1.0), 0.0)
-    turns["head"] = (float(rng.normal(1, 2.5)), float(rng.normal(0, 2)), float(np.clip(rng.normal(-turn * 0.5, 6), -24, 24)))
+    turns["head"] = (
+        float(rng.normal(1, 2.5)),
+        float(rng.normal(0, 2)),
+        float(np.clip(rng.normal(-turn * 0.5, 6), -24, 24)),
+    )
     turns.setdefault("spine03", (0.0, float(rng.normal(0, 1.2)), float(rng.normal(0, 2))))
     return Pose(name, turns, turn, elbows, knees)
 

@@ -31,7 +31,7 @@ LIGHTS: dict[str, tuple[tuple[float, float, float], float, tuple[float, float, f
     "front": ((-0.15, -1.0, 0.45), 0.34, (1.25, 1.23, 1.20), 0.62, 0.42),
     "window": ((-1.0, -0.45, 0.35), 0.40, (1.60, 1.62, 1.66), 0.42, 0.30),
     "overcast": ((-0.2, -0.5, 1.0), 0.60, (0.70, 0.72, 0.76), 0.95, 0.42),
-    "sun": ((-0.55, -0.70, 0.90), 0.05, (2.30, 2.12, 1.85), 0.52, 0.36),
+    "sun": ((-0.55, -0.70, 0.90), 0.11, (2.30, 2.12, 1.85), 0.52, 0.36),
 }
 LOOSE: tuple[Category, ...] = ("top", "outerwear", "dress", "skirt", "trousers", "shorts")
 
@@ -81,8 +81,9 @@ def draw_scene(seed: int, number: int, size: tuple[int, int]) -> Scene:
     light = str(rng.choice(list(LIGHTS), p=[0.34, 0.2, 0.16, 0.16, 0.14]))
     ground = draw_ground(rng)
     lamps = _lamps(rng, light)
-    tucked = bool(rng.random() < (0.55 if lower_target else 0.2))
     garments, others = _clothes(rng, anatomy, lower_target, size)
+    skirt = any(one.cut.category == "skirt" for one in (*garments, *others))
+    tucked = bool(rng.random() < (0.55 if lower_target else 0.2)) or skirt  # a top's hem does not lie on a wide skirt
     return Scene(
         number, seed, body, anatomy, pose, posed, face, camera, frame, lamps, light, ground, turn, floor, garments,
         others, tucked, float(rng.uniform(0.52, 0.62)),
@@ -103,11 +104,17 @@ def _person(rng: np.random.Generator) -> dict[str, float]:
     }  # fmt: skip
 
 
-def _camera(rng: np.random.Generator, body: Body, posed: Posed, floor: float, frame: str, size: tuple[int, int]) -> Camera:
+def _camera(
+    rng: np.random.Generator, body: Body, posed: Posed, floor: float, frame: str, size: tuple[int, int]
+) -> Camera:
     top = float(posed.points[np.unique(body.basis.faces["body"])][:, 2].max()) + 0.03
     tall = top - floor
     high = top + tall * float(rng.uniform(0.03, 0.09))
-    low = floor - tall * float(rng.uniform(0.03, 0.07)) if frame == "full" else floor + tall * float(rng.uniform(0.30, 0.44))
+    low = (
+        floor - tall * float(rng.uniform(0.03, 0.07))
+        if frame == "full"
+        else floor + tall * float(rng.uniform(0.30, 0.44))
+    )
     distance = float(rng.uniform(3.4, 5.2)) if frame == "full" else float(rng.uniform(2.2, 3.4))
     eye = floor + tall * float(rng.uniform(0.62, 0.88))
     span = max(high - low, 1.12 * size[1] / size[0])  # elbows need room in narrow pictures
@@ -138,7 +145,8 @@ def _clothes(
     chances = (0.45, 0.33, 0.22) if lower else (0.60, 0.20, 0.20)
     chosen = [kinds[int(rng.choice(3, p=chances))] for _ in range(2)]
     one, two = (_garment(rng, category, anatomy, size) for category in chosen)
-    rest: Category = "top" if lower else ("trousers", "trousers", "skirt", "shorts")[int(rng.integers(4))]  # type: ignore[assignment]
+    below: Sequence[Category] = ("trousers", "trousers", "shorts", "trousers" if "outerwear" in chosen else "skirt")
+    rest: Category = "top" if lower else below[int(rng.integers(4))]
     small = (max(96, size[0] // 2), max(128, size[1] // 2))
     return (one, two), (_garment(rng, rest, anatomy, small, quiet=True),)
 
@@ -148,7 +156,11 @@ def _garment(
 ) -> Flat:
     sleeve: Sleeve | None = None
     if category in UPPER:
-        chances = {"top": (0.14, 0.44, 0.10, 0.32), "outerwear": (0.02, 0.02, 0.04, 0.92), "dress": (0.36, 0.34, 0.1, 0.2)}
+        chances = {
+            "top": (0.14, 0.44, 0.10, 0.32),
+            "outerwear": (0.02, 0.02, 0.04, 0.92),
+            "dress": (0.36, 0.34, 0.1, 0.2),
+        }
         sleeve = ("none", "short", "half", "long")[int(rng.choice(4, p=chances[category]))]  # type: ignore[assignment]
     cut = draw_cut(rng, category, anatomy.girths, sleeve=sleeve)
     pattern = None

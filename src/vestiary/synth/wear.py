@@ -63,7 +63,9 @@ class Hang:
     def side_fall(self, z: Array | F64) -> F64:
         """Centimetres by which side seams hang lower in the pattern than the middle at this height."""
         z, pit = np.asarray(z, np.float64), self.anatomy.armpit
-        return self.drop * np.where(z > pit, ramp(self.tip - z, 0, self.tip - pit), np.exp(-np.maximum(pit - z, 0) / 0.22))
+        return self.drop * np.where(
+            z > pit, ramp(self.tip - z, 0, self.tip - pit), np.exp(-np.maximum(pit - z, 0) / 0.22)
+        )
 
 
 def hang(cut: Cut, anatomy: Anatomy) -> Hang:
@@ -162,7 +164,11 @@ def _on_sleeve(points: Array, side: str, how: Hang) -> Laid:
     pit = how.cut.mark(f"ARMPIT_{'LEFT' if side == 'L' else 'RIGHT'}")
     neck = how.cut.mark(f"NECK_{'LEFT' if side == 'L' else 'RIGHT'}")
     edge_out = along(np.vstack([neck, outer]), down + 1.0 + float(np.linalg.norm(outer[0] - neck)))
-    edge_in = along(np.vstack([pit * (0.4, 1.0), inner]), 0.6 * abs(float(pit[0])) + (at - root) * 100 * length(inner) / max(length(outer) - root * 100 * stretch, 4.0) * stretch)
+    edge_in = along(
+        np.vstack([pit * (0.4, 1.0), inner]),
+        0.6 * abs(float(pit[0]))
+        + (at - root) * 100 * length(inner) / max(length(outer) - root * 100 * stretch, 4.0) * stretch,
+    )
     place = (edge_in * (1 - v)[:, None] + edge_out * (1 + v)[:, None]) / 2
     return Laid(place, front, _slack(edge_out, edge_in, limb.radius, at, 0.032), np.ones(len(points)), down)
 
