@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vestiary.errors import GarmentError
-from vestiary.garment import attributes, cutout, landmarks, matte, shapes, upright, worn
+from vestiary.garment import attributes, colours, cutout, landmarks, matte, shapes, upright, worn
 from vestiary.garment.draw import garment_card
 from vestiary.garment.read import read
 from vestiary.garment.worn_landmarks import worn_landmarks
@@ -183,7 +183,7 @@ def test_main_colours_with_their_shares():
     image[:, 95:] = (255, 0, 0)
     alpha = np.full((60, 100), 255, np.uint8)
     alpha[:, 95:] = 0
-    (first, share), (second, rest) = attributes.main_colours(image, alpha)
+    (first, share), (second, rest) = colours.main_colours(image, alpha)
     assert np.abs(np.array(first) - (20, 40, 120)).max() < 4
     assert np.abs(np.array(second) - 250).max() < 4
     assert share == pytest.approx(70 / 95, abs=0.02)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from vestiary.errors import WeightsError
-from vestiary.garment import network
+from vestiary.garment import network as network_module
 from vestiary.garment.network import SIDE, decode_landmarks, letterbox, look, look_once, turned_back
 from vestiary.training.cloth import make_bank
 from vestiary.training.synthetic import Sample, render
@@ -133,12 +134,12 @@ def test_the_same_photo_gives_the_same_answer_from_many_threads() -> None:
 
 
 def test_a_missing_model_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    network.use_model(tmp_path / "nothing.onnx")
+    network_module.use_model(tmp_path / "nothing.onnx")
     try:
         with pytest.raises(WeightsError, match="missing or broken"):
             look(np.zeros((64, 64, 3), np.uint8))
     finally:
-        network.use_model(None)
+        network_module.use_model(None)
 
 
 def test_rendering_is_repeatable_and_its_landmarks_lie_on_the_garment() -> None:
@@ -152,27 +153,48 @@ def test_rendering_is_repeatable_and_its_landmarks_lie_on_the_garment() -> None:
 
 
 @pytest.mark.train
-def test_the_recipe_runs_resumes_and_exports(tmp_path: Path) -> None:
+def test_the_recipe_learns_resumes_and_exports(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    from vestiary.training.garment import Recipe, Trainer, train
+    pytest.importorskip("accelerate")
+    from vestiary.training.config import load_config
+    from vestiary.training.garment import LandmarksRecipe
+    from vestiary.training.loop import Trainer
+    from vestiary.training.recipes import make_recipe
 
     samples = rendered(6)
     for name in ("t-shirt", "pants"):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for index, sample in enumerate(samples):
             cv2.imwrite(str(tmp_path / "photos" / name / f"{index}.jpg"), sample.image)
-    recipe = Recipe(tmp_path / "photos", tmp_path / "run", minutes=0.02, batch=2)
-    trainer = train(recipe, pretrained=False, workers=0)
-    assert trainer.steps > 0
-    resumed = Trainer(Recipe(tmp_path / "photos", tmp_path / "run", resume=True), pretrained=False)
-    assert resumed.steps == trainer.steps
+    plan = {"batch": 2, "workers": 0, "steps": 8, "log_steps": 1, "averaging": 0.5, "threads": 2}
+    values = {"garments": str(tmp_path / "photos"), "pretrained": False, "validation": 2, "bank": 2, "labels": 2}
+    values |= {"tests": None}
+    config = load_config(LandmarksRecipe.Config, {**values, "frozen": 0, "rate": 0.003, "training": plan})
+    told = []
+
+    def listen(event: str, fields: dict[str, Any]) -> None:
+        if event == "losses":
+            told.append(fields["losses"]["all/heat"])
+
+    folder = tmp_path / "run"
+    result = Trainer(make_recipe(LandmarksRecipe, config, folder), config, folder, on_event=listen).fit()
+    assert result.steps == 8
+    assert np.mean(told[-2:]) < 0.97 * np.mean(told[:2])
+    assert {"iou", "landmarks", "category", "score"} <= set(result.figures)
+    assert (folder / "pseudo").exists(), "photos are labelled after two thirds of the run"
+
+    again = Trainer(make_recipe(LandmarksRecipe, config, folder), config, folder, resume=True)
+    assert again.position.steps == 8
+    assert again.recipe.labelled
+    network = again.averaged["garment"]
+    again.recipe.export({"garment": network}, tmp_path / "garment.onnx")
     picture = samples[0].image
-    network.use_model(tmp_path / "run" / "garment.onnx")
+    network_module.use_model(tmp_path / "garment.onnx")
     try:
         seen = look(picture)
     finally:
-        network.use_model(None)
+        network_module.use_model(None)
     with torch.no_grad():
-        found = trainer.average(torch.from_numpy(picture).permute(2, 0, 1)[None].float())
+        found = network(torch.from_numpy(picture).permute(2, 0, 1)[None].float())
     mask = (found["mask"][0, 0].sigmoid() * 255).numpy()
     assert np.abs(mask - seen.mask).max() < 4

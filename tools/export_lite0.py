@@ -13,13 +13,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from vestiary.networks.encoder import MEAN, STD, STRIDES, Lite0, load_imagenet
-from vestiary.training.garment_export import halve
+from vestiary.training.export import halve_weights
 
 
 class Features(nn.Module):
@@ -59,9 +58,7 @@ def main() -> None:
             opset_version=17,
             dynamo=False,
         )
-    model = onnx.load(str(output))
-    halve(model)
-    onnx.save(model, str(output))
+    halve_weights(output)
     picture = np.random.default_rng(0).integers(0, 256, (1, 3, 256, 192)).astype(np.float32)
     found = onnxruntime.InferenceSession(str(output)).run(None, {"image": picture})
     with torch.no_grad():

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any, cast
 from vestiary.errors import OptionError
 from vestiary.images import MAX_PIXELS, Source, open_picture
 from vestiary.registry import OnStep, load_engine
-from vestiary.types import Category, Fitting, Garment, Person
+from vestiary.types import Category, Fitting, Garment, Person, Reader
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-def scan_person(photo: Source, *, person: int | None = None, max_pixels: int = MAX_PIXELS) -> Person:
+def scan_person(
+    photo: Source, *, person: int | None = None, parser: Reader = "network", max_pixels: int = MAX_PIXELS
+) -> Person:
     """The person in a photo: pose, silhouette, parts, and whether the photo can serve.
 
     Args:
         photo: path, bytes, binary file, PIL picture, or `(H, W, 3) uint8` array.
         person: which one when there are several: 1 = the largest (the default), 2 = the next, …
+        parser: how parts are told apart: "network"; or "rules", a baseline from limbs, silhouette and skin colour.
         max_pixels: larger pictures are refused.
 
     Raises:
@@ -34,16 +37,26 @@ def scan_person(photo: Source, *, person: int | None = None, max_pixels: int = M
     started = time.perf_counter()
     opened = open_picture(photo, max_pixels=max_pixels)
     decode = time.perf_counter() - started
-    scanned = scan(opened.on_white(), person=person, source=opened.sha256)
+    scanned = scan(opened.on_white(), person=person, parser=parser, source=opened.sha256)
     return replace(scanned, timings={"decode": decode, **scanned.timings})
 
 
-def read_garment(photo: Source, *, category: Category | None = None, max_pixels: int = MAX_PIXELS) -> Garment:
-    """The garment in a photo: cut out, upright, with category, landmarks, sleeves, neckline and colours.
+def read_garment(
+    photo: Source,
+    *,
+    category: Category | None = None,
+    reader: Reader = "network",
+    words: bool = True,
+    max_pixels: int = MAX_PIXELS,
+) -> Garment:
+    """The garment in a photo: cut out, upright, with category, landmarks, sleeves, neckline, pattern and colours.
 
     Args:
         photo: as for `scan_person`; a PNG with transparency is taken as already cut out.
         category: what it is, when the caller knows better; else it is recognised.
+        reader: "network"; or "rules", a baseline without any learned part, for upright garments on a plain ground.
+        words: whether the attribute network has a say in category, sleeve and neckline, and gives pattern, length and
+            the vector for search (`vestiary.garment.search.rank`).
         max_pixels: larger pictures are refused.
 
     Raises:
@@ -56,7 +69,7 @@ def read_garment(photo: Source, *, category: Category | None = None, max_pixels:
     started = time.perf_counter()
     opened = open_picture(photo, max_pixels=max_pixels)
     decode = time.perf_counter() - started
-    garment = read(opened.image, opened.alpha, category=category, source=opened.sha256)
+    garment = read(opened.image, opened.alpha, category=category, reader=reader, words=words, source=opened.sha256)
     return replace(garment, timings={"decode": decode, **garment.timings})
 
 

@@ -34,6 +34,12 @@ Sleeve = Literal["none", "short", "half", "long"]
 SLEEVES: tuple[Sleeve, ...] = ("none", "short", "half", "long")
 Neckline = Literal["round", "v", "square", "collar", "high", "hood", "off-shoulder", "strap", "none"]
 NECKLINES: tuple[Neckline, ...] = ("round", "v", "square", "collar", "high", "hood", "off-shoulder", "strap", "none")
+Motif = Literal["plain", "striped", "checked", "dotted", "floral", "graphic", "other"]
+MOTIFS: tuple[Motif, ...] = ("plain", "striped", "checked", "dotted", "floral", "graphic", "other")
+Length = Literal["cropped", "regular", "long", "mini", "knee", "midi", "maxi", "none"]
+LENGTHS: tuple[Length, ...] = ("cropped", "regular", "long", "mini", "knee", "midi", "maxi", "none")
+Reader = Literal["network", "rules"]
+READERS: tuple[Reader, ...] = ("network", "rules")
 Facing = Literal["front", "left", "right", "back"]
 
 
@@ -243,9 +249,16 @@ class Garment:
             Index with `Landmark`.
         sleeve: sleeve length; "none" for garments without sleeves.
         neckline: shape of the front neckline; "none" for garments without one.
+        pattern: what its cloth shows; "other" for what has no name here, such as camouflage or blocks of colour.
+        length: "cropped", "regular" or "long" for tops and outerwear, "mini" to "maxi" for dresses and skirts, else
+            "none".
         colours: the main colours with their shares, `((r, g, b), share)`, largest first.
+        colour_names: the names of the main colours (basic colour terms), that of the largest share first.
+        embedding: `(96,) float32` of length 1: the cosine of two garments' vectors says how alike they are. None where
+            it was read without the attribute network.
         scores: probability of each category, 0..1.
         worn: whether the photo shows it on somebody (its landmarks then follow that person's pose).
+        turned: degrees by which the photo was turned anticlockwise to bring the garment upright.
         warnings: what may spoil a fitting, in words for the user.
         timings: seconds per step.
         source: SHA-256 (hex) of the input file or pixels.
@@ -257,9 +270,14 @@ class Garment:
     landmarks: Points
     sleeve: Sleeve = "none"
     neckline: Neckline = "none"
+    pattern: Motif = "plain"
+    length: Length = "none"
     colours: tuple[tuple[tuple[int, int, int], float], ...] = ()
+    colour_names: tuple[str, ...] = ()
+    embedding: Points | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     worn: bool = False
+    turned: float = 0.0
     warnings: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     source: str = ""

@@ -1,21 +1,19 @@
-"""What a garment is in words and swatches: category, sleeve length, neckline, main colours."""
+"""What a garment is in words: category, sleeve length, neckline, by the networks' scores and the outline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 
-from vestiary.types import CATEGORIES, NECKLINES, SLEEVES, UPPER, Category, Landmark, Neckline, Sleeve
+from vestiary.types import CATEGORIES, MOTIFS, NECKLINES, SLEEVES, UPPER, Landmark
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from vestiary.types import Mask, Picture, Points
-
-    Floats = NDArray[np.floating[Any]]
+    from vestiary.garment.describe import Description
+    from vestiary.garment.network import GarmentLook
+    from vestiary.types import Category, Length, Mask, Motif, Neckline, Points, Sleeve
 
 # Sleeve from shoulder to outer cuff in shoulder widths: mean and deviation of each length.
 SLEEVE_RATIO: dict[Sleeve, tuple[float, float]] = {"short": (0.45, 0.17), "half": (0.85, 0.17), "long": (1.35, 0.25)}
@@ -49,6 +47,41 @@ def with_outline(scores: Mapping[str, float], mask: Mask) -> dict[str, float]:
     return {name: float(value) for name, value in zip(CATEGORIES, chance / chance.sum(), strict=True)}
 
 
+# How much the attribute network counts beside the garment network (with the outline, in the category): exponents.
+TRUST = {"category": (1.0, 0.35), "sleeve": (1.0, 0.5), "neckline": (1.0, 0.15)}
+LENGTHS_OF: dict[Category, tuple[Length, ...]] = {
+    "top": ("cropped", "regular", "long"),
+    "outerwear": ("cropped", "regular", "long"),
+    "dress": ("mini", "knee", "midi", "maxi"),
+    "skirt": ("mini", "knee", "midi", "maxi"),
+    "trousers": ("none",),
+    "shorts": ("none",),
+}
+
+
+def category_scores(seen: GarmentLook, described: Description | None) -> dict[str, float]:
+    """The probability of each category, from both networks and the outline."""
+    scores = with_outline(seen.category_scores, seen.mask)
+    return scores if described is None else _pooled("category", described, scores)
+
+
+def mixed(name: str, seen: GarmentLook, described: Description | None) -> Mapping[str, float]:
+    """The probability of each sleeve ("sleeve") or neckline ("neckline"), from one network or both."""
+    scores = seen.sleeve_scores if name == "sleeve" else seen.neckline_scores
+    return scores if described is None else _pooled(name, described, scores)
+
+
+def _pooled(name: str, described: Description, other: Mapping[str, float]) -> dict[str, float]:
+    """Two opinions multiplied, each to its power (a logarithmic opinion pool)."""
+    own, second = TRUST[name]
+    pooled = {
+        word: max(chance, 1e-4) ** own * max(other[word], 1e-3) ** second
+        for word, chance in described.scores[name].items()
+    }
+    total = sum(pooled.values())
+    return {word: chance / total for word, chance in pooled.items()}
+
+
 def outline_shape(mask: Mask) -> tuple[float, float]:
     """How deep the hem is notched near its middle, in garment heights, and the garment's height by its width."""
     x, y, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
@@ -64,7 +97,7 @@ def outline_shape(mask: Mask) -> tuple[float, float]:
 
 def best_category(scores: Mapping[str, float]) -> Category:
     """The most probable category."""
-    return cast(Category, max(scores, key=lambda name: scores[name]))
+    return cast("Category", max(scores, key=lambda name: scores[name]))
 
 
 def sleeve_length(scores: Mapping[str, float], landmarks: Points, category: Category) -> Sleeve:
@@ -96,33 +129,11 @@ def neckline(scores: Mapping[str, float], category: Category) -> Neckline:
     return max((name for name in NECKLINES if name != "none"), key=lambda name: scores[name])
 
 
-def main_colours(image: Picture, alpha: Mask, *, most: int = 5) -> tuple[tuple[tuple[int, int, int], float], ...]:
-    """The main colours with their shares, largest first: k-means in Lab over the sure alpha, near ones merged."""
-    step = max(1, round(max(alpha.shape) / 512))
-    pixels = image[::step, ::step][alpha[::step, ::step] > 240]
-    if len(pixels) < most:
-        return ()
-    pixels = pixels[:: max(1, len(pixels) // 4000)]
-    lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
-    cv2.setRNGSeed(0)
-    rule = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 12, 0.5)
-    _, labels, centres = cv2.kmeans(lab, most, None, rule, 1, cv2.KMEANS_PP_CENTERS)
-    shares = np.bincount(labels.ravel(), minlength=most) / len(labels)
-    merged = _merge(centres, shares)
-    rgb = cv2.cvtColor(np.array([[colour for colour, _ in merged]], np.float32), cv2.COLOR_LAB2RGB)[0]
-    bytes_ = np.rint(np.clip(rgb, 0, 1) * 255).astype(int).tolist()
-    return tuple(((r, g, b), round(share, 3)) for (r, g, b), (_, share) in zip(bytes_, merged, strict=True))
+def pattern(scores: Mapping[str, float]) -> Motif:
+    """The most probable pattern."""
+    return max(MOTIFS, key=lambda name: scores[name])
 
 
-def _merge(centres: Floats, shares: Floats, near: float = 14) -> list[tuple[Floats, float]]:
-    """Colours less than `near` apart (CIE76, lightness counting less) become one; those under 3 % are dropped."""
-    groups: list[tuple[Floats, float]] = []
-    for k in np.argsort(-shares, kind="stable"):
-        centre, share = centres[k], float(shares[k])
-        for i, (other, weight) in enumerate(groups):
-            if np.linalg.norm((other - centre) * (0.7, 1, 1)) < near:
-                groups[i] = ((other * weight + centre * share) / (weight + share), weight + share)
-                break
-        else:
-            groups.append((centre, share))
-    return sorted((group for group in groups if group[1] >= 0.03), key=lambda group: -group[1])
+def length(scores: Mapping[str, float], category: Category) -> Length:
+    """The most probable length among those that this category has."""
+    return max(LENGTHS_OF[category], key=lambda name: scores[name])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vestiary.garment.network import GarmentLook, look
+from vestiary.garment.network import GarmentLook, look, look_once
 from vestiary.garment.upright import lean, settle_angle, turn_back
 
 if TYPE_CHECKING:
@@ -105,3 +105,9 @@ def _joined(whole: GarmentLook, close: GarmentLook) -> GarmentLook:
         neckline_scores=mean("neckline_scores"),
         presence=(whole.presence + close.presence) / 2,
     )
+
+
+def see_as_it_is(picture: Picture) -> Sight:
+    """The garment in a photo that is taken to be upright already."""
+    seen = look_once(picture)
+    return Sight(picture, 0.0, seen, roomy_box(seen.mask))

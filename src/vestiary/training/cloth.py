@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vestiary.errors import ImageError
+
 if TYPE_CHECKING:
-    from vestiary.types import Picture
+    from vestiary.types import Motif, Picture
 
 Field = NDArray[np.float32]
 FIELD = 320  # side of the prepared shading fields
@@ -64,10 +66,15 @@ def make_bank(
 
 
 def read(path: Path) -> Picture:
-    """A picture file as `(H, W, 3) uint8` RGB."""
-    decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    """A picture file as `(H, W, 3) uint8` RGB.
+
+    Raises:
+        ImageError: it holds no picture.
+    """
+    data = np.fromfile(path, np.uint8)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if decoded is None:
-        raise ValueError(f"{path} is not a picture")
+        raise ImageError(f"{path} is not a picture.", hint="Take it out of the folder, or replace it.")
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8)
 
 
@@ -172,10 +179,15 @@ def swatch(rng: np.random.Generator, source: Picture, width: int, height: int, *
 
 def cloth(rng: np.random.Generator, bank: Bank, width: int, height: int) -> Picture:
     """A cloth of that size: cut from a real garment, or plain, striped, checked, dotted, printed or mottled."""
+    return named_cloth(rng, bank, width, height)[0]
+
+
+def named_cloth(rng: np.random.Generator, bank: Bank, width: int, height: int) -> tuple[Picture, Motif | None]:
+    """A cloth as `cloth` gives it, and its pattern where that is known: not of cloth cut from a photo."""
     if bank.photos and rng.random() < 0.5:
         source = _cloth_of(rng, bank)
         image = swatch(rng, source, width, height)
-        return recoloured(rng, image) if rng.random() < 0.6 else image
+        return (recoloured(rng, image) if rng.random() < 0.6 else image), None
     return formula(rng, bank, width, height)
 
 
@@ -188,15 +200,33 @@ def _cloth_of(rng: np.random.Generator, bank: Bank) -> Picture:
     return photo[y : y + int(h * 0.28), x : x + int(w * 0.26)]
 
 
-def formula(rng: np.random.Generator, bank: Bank, width: int, height: int) -> Picture:
-    """A cloth without a photo."""
+MOTIF_OF: dict[str, Motif] = {"plain": "plain", "mottled": "plain", "stripes": "striped", "checks": "checked"}
+MOTIF_OF |= {"dots": "dotted", "print": "other", "flowers": "floral"}
+CHANCES = {"plain": 0.46, "stripes": 0.14, "checks": 0.12, "dots": 0.06, "print": 0.07, "mottled": 0.08}
+CHANCES |= {"flowers": 0.07}
+
+
+def formula(rng: np.random.Generator, bank: Bank, width: int, height: int) -> tuple[Picture, Motif]:
+    """A cloth without a photo, and its pattern."""
     first, second = colour(rng), colour(rng)
-    kind = rng.choice(["plain", "stripes", "checks", "dots", "print", "mottled"], p=[0.5, 0.14, 0.12, 0.06, 0.1, 0.08])
+    kind = str(rng.choice(list(CHANCES), p=list(CHANCES.values())))
+    image = first + (second - first) * _share(rng, bank, kind, width, height)[..., None]
+    if kind == "flowers":
+        image = _flowers(rng, first, second, width, height)
+    if rng.random() < 0.5:
+        image = image + rng.normal(0, rng.uniform(1, 7), (height, width, 1)).astype(np.float32)
+    apart = float(np.abs(second - first).max()) > 30
+    return np.clip(image, 0, 255).astype(np.uint8), MOTIF_OF[kind] if apart else "plain"
+
+
+def _share(rng: np.random.Generator, bank: Bank, kind: str, width: int, height: int) -> Field:
+    """`(height, width) float32`: how much of the second colour there is, 0..1."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     turn = rng.normal(0, 0.15) + rng.choice([0, np.pi / 2, rng.uniform(0, 3.1)], p=[0.45, 0.45, 0.1])
     along = np.cos(turn) * x + np.sin(turn) * y + bank.slow(rng, width, height) * rng.uniform(0, 4)
     across = -np.sin(turn) * x + np.cos(turn) * y
     period = rng.uniform(4, 45)
+    share = np.zeros((height, width), np.float32)
     if kind == "stripes":
         share = np.mod(along, period) < period * rng.uniform(0.15, 0.6)
     elif kind == "checks":
@@ -213,13 +243,31 @@ def formula(rng: np.random.Generator, bank: Bank, width: int, height: int) -> Pi
         share = cv2.resize(np.tile(share, (tiles, tiles)), (width, height)) > rng.uniform(-0.5, 1.0)
     elif kind == "mottled":
         share = cv2.resize(rng.random((height // 2, width // 2), np.float32), (width, height)) * rng.uniform(0.2, 0.7)
-    else:
-        share = np.zeros((height, width), np.float32)
-    share = np.asarray(share, np.float32)[..., None]
-    image = first + (second - first) * share
-    if rng.random() < 0.5:
-        image += rng.normal(0, rng.uniform(1, 7), (height, width, 1)).astype(np.float32)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return np.asarray(share, np.float32)
+
+
+def _flowers(
+    rng: np.random.Generator, first: NDArray[np.float32], second: NDArray[np.float32], width: int, height: int
+) -> NDArray[np.float32]:
+    """Scattered blossoms of five or six petals with leaves."""
+    image = np.empty((height, width, 3), np.float32)
+    image[:] = first
+    size = float(rng.uniform(3, 12))
+    leaf, heart = colour(rng), colour(rng)
+    petals = int(rng.integers(5, 7))
+    for _ in range(int(min(260, width * height / (size * size * rng.uniform(8, 25))))):
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        turn, large = rng.uniform(0, 6.28), size * rng.uniform(0.6, 1.3)
+        if rng.random() < 0.7:
+            end = (int(x + 2 * large * np.cos(turn)), int(y + 2 * large * np.sin(turn)))
+            axes = (max(1, int(large)), max(1, int(large / 3)))
+            cv2.ellipse(image, end, axes, np.rad2deg(turn), 0, 360, leaf.tolist(), -1)
+        for k in range(petals):
+            angle = turn + 6.283 * k / petals
+            place = (int(x + large * 0.7 * np.cos(angle)), int(y + large * 0.7 * np.sin(angle)))
+            cv2.circle(image, place, max(1, int(large * 0.5)), second.tolist(), -1)
+        cv2.circle(image, (int(x), int(y)), max(1, int(large * 0.35)), heart.tolist(), -1)
+    return image
 
 
 def recoloured(rng: np.random.Generator, image: Picture) -> Picture:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from vestiary.training.camera import photographed
 from vestiary.training.cloth import Bank, make_bank, read, small
 from vestiary.training.outlines import MIRRORED
-from vestiary.training.synthetic import GREY, SIDE, Sample, frame, photographed, random_category, random_turn, render
+from vestiary.training.synthetic import GREY, SIDE, Sample, frame, random_category, random_turn, render
 from vestiary.training.synthetic import up_vector as up_of
 from vestiary.types import CATEGORIES, NECKLINES, SLEEVES, Category, Landmark, Sleeve
 
@@ -46,57 +47,57 @@ def list_photos(folder: Path, *, validation: bool = False) -> list[Path]:
 
 
 @dataclass
-class Stream:
-    """An endless stream of training samples, as dicts of arrays.
+class GarmentSamples:
+    """Training samples without end, dicts of arrays; `samples[i]` is a pure function of the seed and i.
 
     Keys: image `(256, 256, 3) uint8`; mask `(256, 256) uint8`; landmarks `(28, 3) float32` (x, y, 1 = in the picture);
     up `(2,) float32`; category, sleeve, neckline: class or -1 when unknown; presence 0 or 1; and whether the sample
     teaches them: has_mask, has_landmarks (where they lie), has_visible (which there are), has_up.
 
     Args:
-        garments: folder of real photos by category.
+        photos: real photos by category, `FOLDER/NAME.jpg`.
         people: folder with `photos/` and `labels/` of people, for clutter and worn cloth.
-        pseudo: folder of pseudo labels of the real photos (`NAME.npz`), written by self-training.
+        pseudo: folder of pseudo labels of the real photos (`FOLDER-NAME.npz`), written by self-training.
         real, empty: shares of real photos and of pictures without a garment.
+        bank_size: photos from which cloth and grounds are cut.
     """
 
-    garments: Path
+    photos: Sequence[Path]
     people: Path | None = None
     pseudo: Path | None = None
     seed: int = 0
     real: float = 0.25
     empty: float = 0.05
     bank_size: int = 1000
-    _by_folder: dict[str, list[Path]] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __post_init__(self) -> None:
         cv2.setNumThreads(1)
-        rng = np.random.default_rng(self.seed)
-        photos = list_photos(self.garments)
-        bank = make_bank(rng, photos, self.people, most=self.bank_size)
-        for path in photos:
-            self._by_folder.setdefault(path.parent.name, []).append(path)
-        while True:
-            chance = rng.random()
-            if chance < self.real and photos:
-                yield self._photo(rng, bank)
-            elif chance < self.real + self.empty:
-                yield packed(render(rng, bank, None))
-            else:
-                yield packed(render(rng, bank, random_category(rng)))
+        self.bank: Bank = make_bank(np.random.default_rng(self.seed), self.photos, self.people, most=self.bank_size)
+        self.folders: dict[str, list[Path]] = {}
+        for path in self.photos:
+            self.folders.setdefault(path.parent.name, []).append(path)
 
-    def _photo(self, rng: np.random.Generator, bank: Bank) -> dict[str, Any]:
-        names = sorted(self._by_folder)
-        weights = np.sqrt([len(self._by_folder[name]) for name in names])
-        paths = self._by_folder[names[int(rng.choice(len(names), p=weights / weights.sum()))]]
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rng = np.random.default_rng((self.seed, index))
+        chance = rng.random()
+        if chance < self.real and self.photos:
+            return self._photo(rng)
+        if chance < self.real + self.empty:
+            return packed(render(rng, self.bank, None))
+        return packed(render(rng, self.bank, random_category(rng)))
+
+    def _photo(self, rng: np.random.Generator) -> dict[str, Any]:
+        names = sorted(self.folders)
+        weights = np.sqrt([len(self.folders[name]) for name in names])
+        paths = self.folders[names[int(rng.choice(len(names), p=weights / weights.sum()))]]
         path = paths[int(rng.integers(len(paths)))]
         label = self.pseudo / f"{path.parent.name}-{path.stem}.npz" if self.pseudo else None
         known = dict(np.load(label)) if label is not None and label.exists() else None
-        return real_sample(rng, bank, path, known)
+        return real_sample(rng, self.bank, path, known)
 
 
 def packed(sample: Sample) -> dict[str, Any]:
-    """A rendered sample as the dict of arrays that `Stream` yields."""
+    """A rendered sample as the dict of arrays that `GarmentSamples` gives."""
     pattern = sample.pattern
     shown = pattern is not None
     return {

@@ -7,9 +7,9 @@ import numpy as np
 from vestiary.training.lowers import draw_legs, draw_skirt
 from vestiary.training.outlines import Line, Pattern, Piece
 from vestiary.training.uppers import draw_upper
-from vestiary.types import UPPER, Category, Neckline, Sleeve
+from vestiary.types import UPPER, Category, Landmark, Length, Neckline, Sleeve
 
-__all__ = ["Pattern", "Piece", "crumple", "draw_pattern"]
+__all__ = ["Pattern", "Piece", "crumple", "draw_pattern", "length_of"]
 
 
 def draw_pattern(
@@ -37,9 +37,23 @@ def draw_pattern(
         pattern = draw_skirt(rng)
     else:
         pattern = draw_legs(rng, category, loose=crumpled)
+    pattern.attributes["length"] = length_of(pattern)
     if rng.random() < 0.5:
         pattern = pattern.mirrored()
     return crumple(rng, pattern, crumpled) if crumpled > 0 else pattern
+
+
+def length_of(pattern: Pattern) -> Length:
+    """The length in words, by the centimetres from neck or waist to hem."""
+    if pattern.category in ("trousers", "shorts"):
+        return "none"
+    hem = float(pattern.landmarks[Landmark.HEM_LEFT][1])
+    words: tuple[tuple[float, Length], ...] = ((50, "cropped"), (80, "regular"), (np.inf, "long"))
+    if pattern.category == "dress":
+        words = ((92, "mini"), (108, "knee"), (126, "midi"), (np.inf, "maxi"))
+    elif pattern.category == "skirt":
+        words = ((46, "mini"), (62, "knee"), (82, "midi"), (np.inf, "maxi"))
+    return next(word for most, word in words if hem < most)
 
 
 def crumple(rng: np.random.Generator, pattern: Pattern, amount: float = 1.0) -> Pattern:

@@ -6,6 +6,7 @@ the answers for the photo and for a turned mirror image of it agree.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import torch
 from vestiary.garment.network import decode_landmarks, letterbox
 from vestiary.networks.garment import GarmentNetwork
 from vestiary.training.cloth import read
-from vestiary.training.garments import FOLDERS, SWAP, list_photos
+from vestiary.training.garments import FOLDERS, SWAP
 from vestiary.types import CATEGORIES, LANDMARKS_OF
 
 if TYPE_CHECKING:
@@ -26,10 +27,9 @@ AGREE = 0.9  # least overlap of the network's mask and GrabCut's
 APART = 0.03  # most deviation of a landmark's places, as a share of the garment's diagonal
 
 
-def write_pseudo_labels(network: GarmentNetwork, garments: Path, out: Path, *, most: int = 600) -> int:
+def write_pseudo_labels(network: GarmentNetwork, photos: Sequence[Path], out: Path, *, most: int = 600) -> int:
     """Write `out/FOLDER-NAME.npz` (mask, landmarks) for photos that can be trusted; how many there are."""
     out.mkdir(parents=True, exist_ok=True)
-    photos = list_photos(garments)
     order = np.random.default_rng(0).permutation(len(photos))[:most]
     count = 0
     for index in order:

@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.training.cloth import Bank, Field, cloth, colour, ground, recoloured, shaded, swatch
+from vestiary.training.camera import photographed
+from vestiary.training.cloth import Bank, Field, cloth, colour, ground, named_cloth, recoloured, shaded, swatch
 from vestiary.training.outlines import Line, Pattern, Piece
 from vestiary.training.patterns import draw_pattern
 from vestiary.types import CATEGORIES, LANDMARKS_OF, UPPER, Category, Landmark
 
 if TYPE_CHECKING:
-    from vestiary.types import Mask, Picture, Points
+    from vestiary.types import Mask, Motif, Picture, Points
 
 SIDE = 256
 GREY = 127  # the letterbox's filling, as at run time
@@ -156,7 +157,7 @@ def _lay(
     mask = np.zeros((height, width), np.uint8)
     for piece in pattern.pieces:
         cv2.fillPoly(mask, [_fixed(piece.outline)], 255, cv2.LINE_AA, SHIFT)
-    cloths = _cloths(rng, bank, picture, degrees)
+    cloths, motif = _cloths(rng, bank, picture)
     picture = _shadow(rng, picture, mask)
     if rng.random() < 0.25:
         _hang(rng, picture, pattern)
@@ -168,19 +169,23 @@ def _lay(
             soft = cv2.GaussianBlur(alpha, (0, 0), 1.6)
             flat = _mix(flat, (flat * (1 - depth)).astype(np.uint8), cv2.min(soft, mask))
         flat = _mix(flat, _cloth_for(rng, cloths, piece), alpha)
-    flat = _print(rng, bank, flat, pattern, degrees)
+    printed = _print(rng, bank, flat, pattern, degrees)
+    if printed is not flat:
+        flat, motif = printed, "graphic" if motif == "plain" else None
+    pattern.attributes["pattern"] = motif or "unknown"
     flat = shaded(flat, _relief(rng, bank, pattern, mask))
     flat = _small_things(rng, flat, pattern)
     return _mix(picture, flat, mask), mask
 
 
-def _cloths(rng: np.random.Generator, bank: Bank, picture: Picture, degrees: float) -> dict[str, Picture]:
-    """Cloth for the body, the sleeves, the trim and the inside."""
+def _cloths(rng: np.random.Generator, bank: Bank, picture: Picture) -> tuple[dict[str, Picture], Motif | None]:
+    """Cloth for the body, the sleeves, the trim and the inside; and the body's pattern where it is known."""
     height, width = picture.shape[:2]
-    main = cloth(rng, bank, width, height)
+    main, motif = named_cloth(rng, bank, width, height)
     if rng.random() < 0.1:  # nearly the ground's own colour: white on white
         mean = picture.reshape(-1, 3).mean(axis=0) + rng.normal(0, 9, 3)
         main = np.clip(mean + (main.astype(np.float32) - main.mean(axis=(0, 1))) * 0.25, 0, 255).astype(np.uint8)
+        motif = None
     sleeves = swatch(rng, main, width, height) if rng.random() < 0.8 else cloth(rng, bank, width, height)
     trim = sleeves
     if rng.random() < 0.4:
@@ -190,7 +195,7 @@ def _cloths(rng: np.random.Generator, bank: Bank, picture: Picture, degrees: flo
     inside = np.clip(main * rng.uniform(0.45, 0.95), 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         inside = np.clip(recoloured(rng, sleeves) * rng.uniform(0.6, 0.95), 0, 255).astype(np.uint8)
-    return {"cloth": main, "sleeve": sleeves, "trim": trim, "inside": inside}
+    return {"cloth": main, "sleeve": sleeves, "trim": trim, "inside": inside}, motif
 
 
 def _cloth_for(rng: np.random.Generator, cloths: dict[str, Picture], piece: Piece) -> Picture:
@@ -324,25 +329,6 @@ def _clutter(rng: np.random.Generator, bank: Bank, picture: Picture) -> Picture:
         shape = cv2.convexHull(corners.astype(np.float32))[:, 0].astype(float)
         picture = _mix(picture, cloth(rng, bank, width, height), _filled(picture.shape, shape))
     return np.ascontiguousarray(picture)
-
-
-def photographed(rng: np.random.Generator, bank: Bank, picture: Picture) -> Picture:
-    """What a camera makes of it: light, colour cast, blur, noise, JPEG."""
-    height, width = picture.shape[:2]
-    light = 1 + bank.slow(rng, width, height) * np.float32(abs(rng.normal(0, 0.06)))
-    gain = rng.normal(1, 0.05, 3) * rng.uniform(0.72, 1.2)
-    levels = 255 * (np.arange(256) / 255) ** rng.uniform(0.8, 1.3)
-    table = np.clip(levels[:, None] * gain, 0, 255).astype(np.uint8)[:, None, :]
-    picture = cv2.LUT(shaded(picture, light), table).astype(np.uint8)
-    if rng.random() < 0.45:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.3)).astype(np.uint8)
-    if rng.random() < 0.4:
-        noise = rng.normal(0, rng.uniform(1, 7), (height, width, 1)).astype(np.float32)
-        picture = np.clip(picture + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.4:
-        coded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 92))])[1]
-        picture = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
-    return picture
 
 
 def random_category(rng: np.random.Generator) -> Category:
