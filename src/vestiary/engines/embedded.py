@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,7 +17,7 @@ from vestiary import weights
 from vestiary.clock import Clock
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
-from vestiary.fitting import agnostic, body, cloth, layers, light, placement
+from vestiary.fitting import agnostic, blend, body, cloth, layers, light, placement, refine
 from vestiary.garment.landmarks import front_neckline
 from vestiary.person.describe import require_half
 from vestiary.types import LOWER, UPPER, Fitting, Garment, Person
@@ -37,6 +38,7 @@ class EmbeddedOptions(BaseModel):
     fit: Literal["slim", "regular", "loose"] = Field("regular", description="How closely the garment fits the body.")
     tuck: bool = Field(False, description="Wear tops inside the waistband of skirts, trousers and shorts.")
     shading: float = Field(1.0, ge=0.0, le=1.0, description="How much of the photo's light falls on the garment.")
+    refine: bool = Field(True, description="Let a network mend light, folds, edges and made-up skin.")
     layers: bool = Field(False, description="Keep every intermediate picture.")
 
 
@@ -71,8 +73,8 @@ class EmbeddedEngine:
     def prepare(self, person: Person) -> Prepared:
         """Body curves, what is behind the clothes, and the light, for any number of garments."""
         clock = Clock()
-        window = _window(person)
-        near = _cut(person, window)
+        window = window_of(person)
+        near = cut_to(person, window)
         shape = body.measure(near)
         clock.lap("body")
         behind = agnostic.undress(near, shape)
@@ -115,13 +117,17 @@ class EmbeddedEngine:
             shading=options.shading,
         )
         clock.lap("compose")
+        if options.refine:
+            _refine(prepared, canvas)
+            clock.lap("refine")
         image, mask = _paste_back(prepared, canvas)
         clock.lap("blend")
         steps.done("compose", image)
         kept = _layers(prepared, cloths, canvas, mask) if options.layers else {}
         steps.done("done", image)
         warnings = prepared.person.warnings + tuple(w for g in garments for w in g.warnings)
-        used = {name: spec.sha256 for name, spec in weights.list_weights().items()}
+        known = weights.list_weights()
+        used = {name: spec.sha256 for name, spec in known.items() if name != "refiner" or options.refine}
         provenance = describe("embedded", prepared.person, garments, options, weights=used)
         return Fitting(image, mask, kept, provenance, {**prepared.timings, **clock.laps}, warnings)
 
@@ -144,7 +150,8 @@ def check_outfit(person: Person, garments: Sequence[Garment]) -> None:
         require_half(person, "lower" if category in LOWER else "upper", category)
 
 
-def _window(person: Person) -> tuple[int, int, int, int]:
+def window_of(person: Person) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 of the part of the photo that is worked on: the person with a margin."""
     height, width = person.silhouette.shape
     seen = (person.silhouette > 30) | (person.parts > 0)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
@@ -155,7 +162,8 @@ def _window(person: Person) -> tuple[int, int, int, int]:
     return (x0, y0, min(int(columns[-1]) + margin, width), min(int(rows[-1]) + margin, height))
 
 
-def _cut(person: Person, window: tuple[int, int, int, int]) -> Person:
+def cut_to(person: Person, window: tuple[int, int, int, int]) -> Person:
+    """The scan as if of the window alone."""
     x0, y0, x1, y1 = window
     shift = np.array([x0, y0, 0, 0], np.float32)
     area = (slice(y0, y1), slice(x0, x1))
@@ -167,6 +175,16 @@ def _cut(person: Person, window: tuple[int, int, int, int]) -> Person:
         pose=person.pose - shift,
         keypoints=person.keypoints - shift[:3],
     )
+
+
+def _refine(prepared: Prepared, canvas: layers.Canvas) -> None:
+    """Mend the canvas's colours by the network's maps; its edit mask stays as it is."""
+    near, shape = prepared.near, prepared.shape
+    seen = refine.working_picture(canvas, near, shape, prepared.agnostic, prepared.light)
+    maps = refine.look(seen)
+    canvas.colour = blend.blend(canvas, near, maps)
+    canvas.layers["gain"] = np.clip(128 * np.exp(maps.gain), 0, 255).astype(np.uint8)
+    canvas.layers["gain"] = np.asarray(cv2.resize(canvas.layers["gain"], canvas.edited.shape[::-1]), np.uint8)
 
 
 def _paste_back(prepared: Prepared, canvas: layers.Canvas) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -1,7 +1,7 @@
-"""The refiner's maps laid on the full picture: cloth is only multiplied, made-up skin gets colours and the photo's grain.
+"""The refiner's maps laid on the full picture: cloth is only multiplied, made-up skin gets colours and grain.
 
-Prints and lettering stay as they are: what multiplies them is as coarse as the working picture. Nothing outside the edit
-mask is touched, nor what is in front of the clothes, nor made-up ground.
+Prints and lettering stay as they are: what multiplies them is as coarse as the working picture. Nothing outside the
+edit mask is touched, nor what is in front of the clothes, nor made-up ground.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ U8 = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 DRIFT = 0.05  # the mean log gain over the new garment: its colour is the shop's promise
-MADE_GRAIN = 1.0  # spread of the grain that made-up skin has already
-MOST_GRAIN = 5.0  # steps of 0..255
+GRAIN = ((0.5, 1.2, 1.6), (1.2, 3.0, 0.7))  # bands between two blurs in pixels, and the largest spread in each
 LIMBS = (Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LEG, Part.NECK, Part.FACE)
 
 
@@ -67,7 +66,7 @@ def kept_colour(maps: Maps) -> F32:
 def grain(person: Person, kind: U8) -> F32:
     """`(H, W) float32` noise as fine and as strong as the photo's on the skin that it shows."""
     seen = (person.is_part(*LIMBS) & (kind == Kind.PHOTO)).view(np.uint8)
-    inner = cv2.erode(seen, np.ones((5, 5), np.uint8)) > 0
+    inner = cv2.erode(seen, np.ones((9, 9), np.uint8)) > 0
     total = np.zeros(kind.shape, np.float32)
     if inner.sum() < 100:
         return total
@@ -75,12 +74,11 @@ def grain(person: Person, kind: U8) -> F32:
     noise = np.empty(kind.shape, np.float32)
     cv2.setRNGSeed(1)
     cv2.randn(noise, 0, 1)
-    for fine, coarse in ((0.6, 1.5), (1.5, 3.5)):
-        real, made = _band(grey, fine, coarse), _band(noise, fine, coarse)
-        spread = 1.4826 * float(np.median(np.abs(real[inner])))
-        wanted = min(spread, MOST_GRAIN) - (MADE_GRAIN / 2 if fine < 1 else 0)
-        if wanted > 0:
-            total += made * (wanted / max(float(made.std()), 1e-6))
+    for fine, coarse, most in GRAIN:
+        rough = cv2.blur(np.abs(_band(grey, fine, coarse)), (7, 7))[inner]
+        wanted = min(float(np.quantile(rough, 0.2)), most)  # the evenest skin: no edges, no shine
+        made = _band(noise, fine, coarse)
+        total += made * (wanted / max(float(made.std()), 1e-6))
     return total
 
 

@@ -6,6 +6,7 @@ people at one scale. What its maps mean, and how they are laid on the full pictu
 
 from __future__ import annotations
 
+import functools
 import threading
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vestiary import weights
+from vestiary.errors import WeightsError
 from vestiary.fitting.agnostic import Agnostic
 from vestiary.fitting.body import Body
 from vestiary.fitting.layers import Canvas, Kind
@@ -23,9 +25,9 @@ from vestiary.types import SKIN_PARTS, Joint, Person
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
-UNIT = 52.0  # pixels of the working picture to the shoulder unit
+UNIT = 36.0  # pixels of the working picture to the shoulder unit
 MULTIPLE = 16  # its sides are padded to multiples of this
-LARGEST = 512  # its longest side
+LARGEST = 400  # its longest side
 CHANNELS: tuple[str, ...] = (
     *("red", "green", "blue"),  # the coarse picture
     *("behind red", "behind green", "behind blue"),  # the same without the new garment
@@ -119,21 +121,29 @@ def look(working: U8) -> Maps:
     tensor = padded.transpose(2, 0, 1)[None].astype(np.float32) / 255
     (out,) = _session().run(None, {"working": tensor})
     maps = np.ascontiguousarray(out[0, :, :height, :width].transpose(1, 2, 0).astype(np.float32))
-    cloth = working[..., CHANNELS.index("cloth")].astype(np.float32) / 255
-    return Maps(maps[..., 0] + maps[..., 1], maps[..., 2], maps[..., 3:] * 255, cloth)
+    cloth = np.asarray(working[..., CHANNELS.index("cloth")] / 255, np.float32)
+    return Maps(maps[..., 0] + maps[..., 1], maps[..., 2], np.asarray(maps[..., 3:] * 255, np.float32), cloth)
 
 
-_lock = threading.Lock()
-_opened: list[Any] = []
+_opening = threading.Lock()
 
 
 def _session() -> Any:
-    with _lock:
-        if not _opened:
-            import onnxruntime
+    with _opening:
+        return _opened()
 
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
-            path = weights.get("refiner")
-            _opened.append(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
-        return _opened[0]
+
+@functools.cache
+def _opened() -> Any:
+    import onnxruntime
+
+    path = weights.get("refiner")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as problem:
+        hint = "Install Vestiary again: pip install --force-reinstall --no-deps vestiary. Or do without: --no-refine"
+        raise WeightsError(f"the refiner {path} cannot be run.", hint=hint) from problem

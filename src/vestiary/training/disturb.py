@@ -108,10 +108,12 @@ def _choose(person: Person, shape: Body, rng: np.random.Generator) -> dict[Categ
     which = rng.choice(["upper", "lower", "both"], p=[0.45, 0.2, 0.35])
     worn: dict[Category, Bools] = {}
     if which != "upper" and lower.sum() > least:
-        counts = {p: int(person.is_part(p).sum()) for p in (Part.SKIRT, Part.TROUSERS, Part.SHORTS)}
-        worn[
-            {Part.SKIRT: "skirt", Part.TROUSERS: "trousers", Part.SHORTS: "shorts"}[max(counts, key=counts.__getitem__)]
-        ] = lower  # type: ignore[index]
+        kinds: dict[Category, int] = {
+            "skirt": int(person.is_part(Part.SKIRT).sum()),
+            "trousers": int(person.is_part(Part.TROUSERS).sum()),
+            "shorts": int(person.is_part(Part.SHORTS).sum()),
+        }
+        worn[max(kinds, key=lambda kind: kinds[kind])] = lower
     if which != "lower" and (upper | dress).sum() > least:
         worn["top"] = upper | dress
     return worn

@@ -45,23 +45,23 @@ class Weights(Settings):
     pixel: float = Field(1.0, ge=0, description="Mean absolute difference of colours (0..1).")
     perceptual: float = Field(0.5, ge=0, description="Distance of encoder features.")
     wavelet: float = Field(1.0, ge=0, description="Differences of wavelet details.")
-    adversarial: float = Field(0.01, ge=0, description="The discriminator's judgement.")
-    quiet: float = Field(0.02, ge=0, description="Size of folds and of uncovered edges: no change without a reason.")
+    adversarial: float = Field(0.04, ge=0, description="The discriminator's judgement.")
+    quiet: float = Field(0.01, ge=0, description="Size of folds and of uncovered edges: no change without a reason.")
 
 
 class RefinerConfig(RecipeConfig):
     """Keys of the recipe `refiner`."""
 
     data: Path = Field(description="Folder that `vestiary.training.refiner_cache` has filled.")
-    crop: tuple[int, int] = Field((192, 128), description="Height and width of a training sample.")
-    skin_weight: float = Field(3.0, gt=0, description="How much a pixel of made-up skin counts against one of cloth.")
+    crop: tuple[int, int] = Field((144, 96), description="Height and width of a training sample.")
+    skin_weight: float = Field(4.0, gt=0, description="How much a pixel of made-up skin counts against one of cloth.")
     rate: float = Field(1.5e-3, gt=0, description="Learning rate of the generator.")
-    discriminator_rate: float = Field(4e-4, gt=0, description="Learning rate of the discriminator.")
+    discriminator_rate: float = Field(8e-4, gt=0, description="Learning rate of the discriminator.")
     adversarial_from: int = Field(600, ge=0, description="Step from which the discriminator trains and counts.")
     perceptual_levels: tuple[int, ...] = Field((0, 1), description="Encoder levels of the perceptual loss.")
     encoder: Path | None = Field(None, description="The encoder's weights; left out: those of the installed package.")
     validation: int = Field(60, ge=1, description="Pairs of held-back photos to validate on.")
-    losses: Weights = Weights()
+    losses: Weights = Field(default_factory=lambda: Weights.model_validate({}))
 
 
 class RefinerRecipe:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vestiary
-from vestiary.engines.embedded import _cut, _window
+from vestiary.engines.embedded import cut_to, window_of
 from vestiary.fitting import body, light
 from vestiary.training.disturb import make_pair
 from vestiary.types import Person
@@ -28,7 +28,7 @@ from vestiary.types import Person
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
-UNIT = 60.0  # pixels of a kept pair to the shoulder unit: a little more than the network's, for varying the scale
+UNIT = 60.0  # pixels of a kept pair to the shoulder unit: more than the network's, for varying the scale
 
 
 def main() -> int:
@@ -66,7 +66,7 @@ def keep(
 ) -> NDArray[np.float32]:
     """Write a photo's pairs; what light falls on this person, for the next."""
     scan = vestiary.scan_person(path)
-    near = _cut(scan, _window(scan))
+    near = cut_to(scan, window_of(scan))
     near = shrunk(near, min(1.0, UNIT / body.measure(near).unit))
     shape = body.measure(near)
     own = light.old_light(near, shape)
