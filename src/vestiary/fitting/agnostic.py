@@ -48,7 +48,7 @@ class Agnostic:
 
 def undress(person: Person, body: Body) -> Agnostic:
     """All that may show when clothes are taken away."""
-    arms, legs, trunk = _masks(person, body)
+    arms, legs, trunk = body_masks(person, body)
     reach = max(2, round(0.035 * body.unit))
     around = cv2.dilate(person.silhouette, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     somebody = cv2.bitwise_or(cv2.compare(around, 60, cv2.CMP_GT), cv2.compare(person.parts, 0, cv2.CMP_GT))
@@ -126,7 +126,8 @@ def _fill(colour: F32, weight: F32) -> F32:
     return np.asarray(filled, np.float32)
 
 
-def _masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
+def body_masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
+    """`(H, W) uint8` each: soft masks of bare arms, bare legs, and the trunk with the neck, as in `Agnostic`."""
     shape = (person.silhouette.shape[0], person.silhouette.shape[1])
     sigma = max(0.8, 0.010 * body.unit)
 

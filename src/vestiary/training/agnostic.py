@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.fitting.agnostic import Agnostic, undress
+from vestiary.fitting.agnostic import body_masks, undress
 from vestiary.fitting.body import Body
 from vestiary.fitting.removal import levels_of
 from vestiary.fitting.smooth import grow
@@ -48,11 +48,13 @@ def agnostic_picture(
     """
     upper = bool(categories & UPPER) or not categories
     lower = bool(categories & (LOWER | {"dress"})) or not categories
-    seen, level = undress(person, body), levels_of(body, person.parts.shape)
+    level = levels_of(body, person.parts.shape)
     below = level > body.torso - 0.45 * body.unit  # the waist
-    bare = _bare(seen, below, upper, lower)
+    seen = undress(person, body) if filled else None
+    masks = body_masks(person, body) if seen is None else (seen.arms, seen.legs, seen.trunk)
+    bare = _bare(*masks, below, upper, lower)
     mask = _mask(person, body, bare, level, below, upper, lower, spread)
-    if not filled:
+    if seen is None:
         return colours(person.image) * ~mask, mask[None].astype(np.float32)
     layer = _over(seen.background.astype(np.float32), seen.skin, bare)
     if not lower and seen.lower is not None:
@@ -61,11 +63,11 @@ def agnostic_picture(
     return np.asarray(shown.transpose(2, 0, 1) / 127.5 - 1, np.float32), mask[None].astype(np.float32)
 
 
-def _bare(seen: Agnostic, below: Bools, upper: bool, lower: bool) -> U8:
+def _bare(arms: U8, legs: U8, trunk: U8, below: Bools, upper: bool, lower: bool) -> U8:
     """`(H, W)` soft mask of the body that clothes may have hidden: the halves in question."""
-    none = np.zeros_like(seen.trunk)
-    trunk = seen.trunk if upper else np.where(below, seen.trunk, none)
-    return np.maximum.reduce([trunk, seen.arms if upper else none, seen.legs if lower else none])
+    none = np.zeros_like(trunk)
+    middle = trunk if upper else np.where(below, trunk, none)
+    return np.maximum.reduce([middle, arms if upper else none, legs if lower else none])
 
 
 def _mask(
