@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import vestiary.samples
+from vestiary.errors import OptionError
 from vestiary.images import open_picture
-from vestiary.person import framing, parsing
+from vestiary.person import framing, parsing, views
 from vestiary.person.limbs import divide_skin, with_sides
+from vestiary.person.scan import find_parts
 from vestiary.person.skin import settle_arms
 from vestiary.person.tidy import tidy
 from vestiary.types import UPPER_CLOTHES, Joint, Part
@@ -284,3 +286,45 @@ def test_shares_are_shares(astronaut):
     assert shares.shape == (len(parsing.CLASSES), grid.size[1], grid.size[0])
     assert shares.min() >= 0
     assert shares.max() <= 1
+
+
+def test_tall_people_are_looked_at_from_nearer(pose):
+    silhouette = np.zeros((420, 200), np.uint8)
+    silhouette[20:395, 45:156] = 255
+    (first, cut), (start, last) = views.halves(pose, silhouette)
+    assert (first, last) == (0, 420)
+    assert 20 + 0.5 * 375 < cut < 20 + 0.65 * 375
+    assert start == pytest.approx(415 - cut, abs=2)
+    assert views.halves(pose, silhouette[:200]) == []
+
+
+def test_the_nearer_view_mends_outlines_and_leaves_names():
+    top, dress, arm = INDEX["top"], INDEX["dress"], INDEX["arm"]
+    shares = np.zeros((len(parsing.CLASSES), 2, 2), np.float32)
+    nearer = shares.copy()
+    shares[top], nearer[dress] = 1, 1
+    shares[:, 1, 1], nearer[:, 1, 1] = 0, 0
+    shares[top, 1, 1], shares[arm, 1, 1] = 0.6, 0.4
+    nearer[arm, 1, 1] = 1
+    weight = np.array([[1.0], [1.0]], np.float32)
+    views.join_nearer(shares, nearer, weight, parsing.CLASSES)
+    np.testing.assert_allclose(shares.sum(0), 1, atol=1e-3)
+    assert shares[top, 0, 0] > shares[dress, 0, 0] > 0
+    assert shares[:, 1, 1].argmax() == arm
+
+
+def test_rules_find_the_large_parts(astronaut):
+    image, pose, silhouette = astronaut
+    by_rules = find_parts(image, pose, silhouette, parser="rules")
+    assert by_rules[tuple(pose[Joint.NOSE, 1::-1].astype(int))] == Part.FACE
+    assert (by_rules[silhouette <= 127] == Part.BACKGROUND).all()
+    network = find_parts(image, pose, silhouette)
+    both = [np.isin(parts, list(UPPER_CLOTHES)) for parts in (by_rules, network)]
+    assert (both[0] & both[1]).sum() > 0.5 * both[1].sum()
+    with pytest.raises(OptionError, match="no parser 'guess'"):
+        find_parts(image, pose, silhouette, parser="guess")
+
+
+def test_rules_bear_an_empty_silhouette(pose):
+    photo, empty = np.zeros((420, 200, 3), np.uint8), np.zeros((420, 200), np.uint8)
+    assert not find_parts(photo, pose, empty, parser="rules").any()

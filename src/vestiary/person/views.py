@@ -108,7 +108,8 @@ def join_nearer(shares: Floats, nearer: Floats, weight: Floats, classes: tuple[s
     """
     garments = [classes.index(name) for name in CLOTHES]
     clothed, again = (s[garments].sum(0) + 1e-6 for s in (shares, nearer))
-    called = (1 - NAMING * weight) * shares[garments] / clothed + NAMING * weight * nearer[garments] / again
+    share = NAMING * weight * np.minimum(again, 1)
+    called = (1 - share) * shares[garments] / clothed + share * nearer[garments] / again
     trust = TRUST * weight
     shares *= 1 - trust
     shares += trust * nearer
