@@ -90,6 +90,7 @@ class ToyRecipe:
         if self.config.scores:
             self.asked = getattr(self, "asked", 0) + 1
             return {"score": self.config.scores[min(self.asked, len(self.config.scores)) - 1]}
+        self.samples("validation")  # says whether the data is there
         samples = Samples(self.config.seed + 1, 0)
         right = []
         for i in range(len(samples)):

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vestiary.errors import OptionError
+
 SMALLEST = 64  # numbers; smaller weights stay as they are
 OPSET = 17
 
@@ -110,17 +112,56 @@ class OnnxFile:
 
 
 class Answering(nn.Module):
-    """An ONNX file in the place of the network that it was made from."""
+    """An ONNX file in the place of the network that it was made from: same inputs, same form of answer.
 
-    def __init__(self, run: Callable[[dict[str, Tensor]], dict[str, Tensor]], inputs: Sequence[str]) -> None:
+    An output of the file may be the network's own, its sigmoid or its softmax; which one, is found out on an example.
+    `run` is the file.
+
+    Raises:
+        OptionError: an output is none of these.
+    """
+
+    def __init__(self, run: OnnxFile, exported: Exported, network: nn.Module, example: Sequence[Tensor]) -> None:
         super().__init__()
-        self.run, self.inputs = run, tuple(inputs)
+        self.run, self.inputs, self.outputs = run, tuple(exported.inputs), exported.outputs
         self.anchor = nn.Parameter(torch.zeros(()), requires_grad=False)  # callers ask for the device of the weights
+        with torch.no_grad():
+            self.form = network(*example)
+            shown = exported.module(*example)
+        shown = (shown,) if isinstance(shown, Tensor) else tuple(shown)
+        raw = list(_named(self.form, self.outputs).values())
+        self.undo = [_inverse(one, other) for one, other in zip(shown, raw, strict=True)]
+        if None in self.undo:
+            name = self.outputs[self.undo.index(None)]
+            message = f"the output {name} cannot be led back to the network's answer."
+            raise OptionError(
+                message, hint="Give the recipe a method answering(file), or leave --score and --int8 out."
+            )
 
-    def forward(self, *inputs: Tensor) -> Tensor | dict[str, Tensor]:
-        """What the file answers: one tensor, or a dict where it has several outputs."""
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the file answers, as a tensor, tuple or dict like the network's."""
         answer = self.run(dict(zip(self.inputs, inputs, strict=True)))
-        return next(iter(answer.values())) if len(answer) == 1 else answer
+        found = [undo(answer[name]) for name, undo in zip(self.outputs, self.undo, strict=True) if undo]
+        if isinstance(self.form, Mapping):
+            return dict(zip(self.outputs, found, strict=True))
+        return found[0] if isinstance(self.form, Tensor) else tuple(found)
+
+
+def _named(form: Any, names: Sequence[str]) -> dict[str, Tensor]:
+    if isinstance(form, Mapping):
+        return {name: form[name] for name in names}
+    return dict(zip(names, [form] if isinstance(form, Tensor) else form, strict=True))
+
+
+def _inverse(shown: Tensor, raw: Tensor) -> Callable[[Tensor], Tensor] | None:
+    """What leads from an output of the file back to the network's."""
+    if torch.allclose(shown, raw, atol=1e-5):
+        return lambda value: value
+    if torch.allclose(shown, raw.sigmoid(), atol=1e-5):
+        return lambda value: value.clamp(1e-7, 1 - 1e-7).logit()
+    if raw.ndim > 1 and torch.allclose(shown, raw.softmax(1), atol=1e-5):
+        return lambda value: value.clamp_min(1e-9).log()
+    return None
 
 
 @torch.no_grad()

@@ -32,6 +32,8 @@ class Recipe(Protocol):
             True: ask for `samples("train")` again.
         state() -> dict, restore(dict): what else a checkpoint has to hold, as plain values and tensors.
         exported(networks) -> vestiary.training.export.Exported: lets `vestiary export` compare, quantise and score.
+        answering(file) -> dict: networks for `validate` that ask the ONNX file, where its outputs are neither the
+            network's own nor their sigmoid or softmax.
     """
 
     Config: ClassVar[type[RecipeConfig]]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vestiary.errors import InputError, OptionError, TrainingError
+from vestiary.errors import OptionError, TrainingError
 from vestiary.files import check_place, write_file
 from vestiary.training import checkpoint
 from vestiary.training.config import load_config
 from vestiary.training.export import Answering, Exported, OnnxFile, differences
-from vestiary.training.loader import Readable
 from vestiary.training.quantise import quantise
 from vestiary.training.recipes import Recipe, find_recipe, load_recipe, make_recipe
 
@@ -34,7 +34,8 @@ class Order:
         recipe: its recipe, where the checkpoint's own name for it does not do.
         overrides: `key=value` over the checkpoint's configuration; `data=DIR` where the data is.
         scored: validate PyTorch, ONNX and INT8 with the recipe's own score; needs the data.
-        calibration: samples from which INT8 takes its ranges.
+        calibration: inputs, seen while validating, from which INT8 takes its ranges.
+        keep: nodes that stay in floating point in the INT8 file.
         tolerance: largest difference to PyTorch, as a share of an output's largest value.
     """
 
@@ -46,6 +47,7 @@ class Order:
     scored: bool = False
     calibration: int = 64
     tolerance: float = TOLERANCE
+    keep: tuple[str, ...] = ()
 
 
 def ship(order: Order) -> dict[str, Any]:
@@ -61,28 +63,29 @@ def ship(order: Order) -> dict[str, Any]:
     content = checkpoint.read(order.checkpoint)
     recipe = restore(order, content)
     networks = {name: network.eval() for name, network in recipe.networks.items()}
+    exported = _exported(recipe, networks)
     report: dict[str, Any] = {"recipe": recipe.name, "steps": content["position"]["steps"]}
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        draft = Path(folder) / "network.onnx"
-        recipe.export(networks, draft)
-        exported = _exported(recipe, networks)
-        compared = list(itertools.islice(_inputs(recipe, exported, real=order.int8 or order.scored), COMPARED))
-        report["onnx"] = _described(order.out, draft, exported, compared)
+        drafts = {"onnx": Path(folder) / "network.onnx"}
+        recipe.export(networks, drafts["onnx"])
+        inputs = list(itertools.islice(_noise(exported), COMPARED))
+        if order.scored or order.int8:
+            with _witness(_source(networks, exported), exported, order.calibration) as seen:
+                report["score"] = recipe.validate(networks)
+            inputs = seen or inputs
+        report["onnx"] = _described(order.out, drafts["onnx"], exported, inputs[:COMPARED])
         _check(report["onnx"]["difference"], order.tolerance)
         if order.int8:
-            small = Path(folder) / "int8.onnx"
-            calibration = itertools.islice(_inputs(recipe, exported, real=True, split="train"), order.calibration)
-            count = quantise(draft, small, ({name: t.numpy() for name, t in one.items()} for one in calibration))
-            report["int8"] = _described(int8_path(order.out), small, exported, compared)
-            report["int8"] |= {"integer_nodes": count, "calibration": order.calibration}
-        if order.scored or order.int8:
-            report["score"] = recipe.validate(networks)
-            for key, file in (("onnx", draft), ("int8", small if order.int8 else None)):
-                if file is not None:
-                    report[key]["score"] = recipe.validate(_answering(recipe, networks, exported, OnnxFile(file)))
-        for key, file in (("onnx", draft), ("int8", small if order.int8 else None)):
-            if file is not None:
-                write_file(report[key]["file"], file.read_bytes())
+            drafts["int8"] = Path(folder) / "int8.onnx"
+            arrays = ({name: tensor.numpy() for name, tensor in one.items()} for one in inputs)
+            count = quantise(drafts["onnx"], drafts["int8"], arrays, keep=order.keep)
+            report["int8"] = _described(int8_path(order.out), drafts["int8"], exported, inputs[:COMPARED])
+            report["int8"] |= {"integer_nodes": count, "calibration": len(inputs)}
+        for key, draft in drafts.items():
+            if "score" in report:
+                report[key]["score"] = recipe.validate(_answering(recipe, exported, OnnxFile(draft), inputs[0]))
+        for key, draft in drafts.items():
+            write_file(report[key]["file"], draft.read_bytes())
     return report
 
 
@@ -115,45 +118,49 @@ def _exported(recipe: Recipe, networks: dict[str, nn.Module]) -> Exported:
     return found
 
 
-def _inputs(
-    recipe: Recipe, exported: Exported, *, real: bool, split: str = "validation"
-) -> Iterator[dict[str, Tensor]]:
-    """Inputs of the network: of real samples, or the recipe's example and noise like it."""
-    if not real:
-        yield exported.inputs
-        draw = torch.Generator().manual_seed(0)
-        while True:
-            pairs = exported.inputs.items()
-            yield {
-                name: one.min() + torch.rand(one.shape, generator=draw) * (one.max() - one.min()) for name, one in pairs
-            }
-    samples: Any = recipe.samples(split)
-    numbers: Iterable[int] = itertools.count() if split == "train" else range(len(samples))
-    readable = Readable(samples)
-    for number in numbers:
-        item = readable[number]
-        if item.problem is not None:
-            raise item.problem
-        yield _of_sample(recipe, exported, item.sample)
-    if split != "train" and len(samples) == 0:
-        raise InputError("the data holds no validation samples.", hint="Name the right folder with --data.")
+def _noise(exported: Exported) -> Iterator[dict[str, Tensor]]:
+    """The recipe's example, and noise within its range."""
+    yield exported.inputs
+    draw = torch.Generator().manual_seed(0)
+    while True:
+        pairs = exported.inputs.items()
+        yield {name: one.min() + torch.rand(one.shape, generator=draw) * (one.max() - one.min()) for name, one in pairs}
 
 
-def _of_sample(recipe: Recipe, exported: Exported, sample: Mapping[str, Any]) -> dict[str, Tensor]:
-    if hasattr(recipe, "inputs"):
-        found: dict[str, Tensor] = recipe.inputs(sample)
-        return found
-    return {name: torch.as_tensor(sample[name])[None].float() for name in exported.inputs}
+def _source(networks: Mapping[str, nn.Module], exported: Exported) -> nn.Module:
+    """The network that the exported module is, or wraps."""
+    inside = {id(module) for module in exported.module.modules()}
+    return next((network for network in networks.values() if id(network) in inside), exported.module)
+
+
+@contextlib.contextmanager
+def _witness(network: nn.Module, exported: Exported, most: int) -> Iterator[list[dict[str, Tensor]]]:
+    """The inputs that a network is given meanwhile, one sample each, in their order."""
+    seen: list[dict[str, Tensor]] = []
+
+    def note(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        for row in range(len(given[0])):
+            if len(seen) < most:
+                rows = (tensor[row : row + 1].detach().cpu().float().contiguous() for tensor in given)
+                seen.append(dict(zip(exported.inputs, rows, strict=True)))
+
+    handle = network.register_forward_pre_hook(note)
+    try:
+        yield seen
+    finally:
+        handle.remove()
 
 
 def _answering(
-    recipe: Recipe, networks: dict[str, nn.Module], exported: Exported, file: OnnxFile
+    recipe: Recipe, exported: Exported, file: OnnxFile, example: Mapping[str, Tensor]
 ) -> dict[str, nn.Module]:
+    """The recipe's networks with the file in the place of the one that it was made from."""
     if hasattr(recipe, "answering"):
         found: dict[str, nn.Module] = recipe.answering(file)
         return found
-    first = next(iter(networks))
-    return {**networks, first: Answering(file, list(exported.inputs))}
+    source = _source(recipe.networks, exported)
+    stand_in = Answering(file, exported, source, list(example.values()))
+    return {name: stand_in if network is source else network for name, network in recipe.networks.items()}
 
 
 def _described(out: Path, file: Path, exported: Exported, compared: list[dict[str, Tensor]]) -> dict[str, Any]:
