@@ -90,10 +90,12 @@ def test_the_garments_mean_colour_is_kept(prepared: Prepared, canvas: layers.Can
 def test_grain_is_as_strong_as_the_photos() -> None:
     wearer = person(sleeves="none", scale=2.0)
     kind = np.where(wearer.parts == Part.TOP, layers.Kind.SKIN, layers.Kind.PHOTO).astype(np.uint8)
-    assert blend.grain(wearer, kind).std() < 0.05  # drawn skin has none
+    box = (50, 100, 350, 600)
+    assert blend.grain(wearer, kind, box).std() < 0.05  # drawn skin has none
     noisy = wearer.image.astype(np.float32) + np.random.default_rng(0).normal(0, 4, wearer.image.shape)
     object.__setattr__(wearer, "image", np.clip(noisy, 0, 255).astype(np.uint8))
-    assert 0.5 < blend.grain(wearer, kind).std() < 4
+    assert blend.grain(wearer, kind, box).shape == (500, 300)
+    assert 0.5 < blend.grain(wearer, kind, box).std() < 4
 
 
 def test_the_network_speaks_within_its_bounds_and_always_alike(working: np.ndarray) -> None:

@@ -6,6 +6,7 @@ edit mask is touched, nor what is in front of the clothes, nor made-up ground.
 
 from __future__ import annotations
 
+import functools
 from typing import cast
 
 import cv2
@@ -22,6 +23,7 @@ Box = tuple[int, int, int, int]
 
 DRIFT = 0.05  # the mean log gain over the new garment: its colour is the shop's promise
 GRAIN = ((0.5, 1.2, 1.6), (1.2, 3.0, 0.7))  # bands between two blurs in pixels, and the largest spread in each
+TILE = 256
 LIMBS = (Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LEG, Part.NECK, Part.FACE)
 
 
@@ -50,7 +52,7 @@ def blend(canvas: Canvas, person: Person, maps: Maps) -> F32:
     skin = soft_mask(kind == Kind.SKIN) * free
     if skin.max() > 0:
         view += skin[..., None] * _enlarged(maps.skin, canvas, box)
-        view += (skin * grain(person, canvas.kind)[area])[..., None]
+        view += (skin * grain(person, canvas.kind, box))[..., None]
     np.clip(view, 0, 255, out=view)
     return colour
 
@@ -63,23 +65,31 @@ def kept_colour(maps: Maps) -> F32:
     return np.asarray(maps.gain - excess * maps.cloth, np.float32)
 
 
-def grain(person: Person, kind: U8) -> F32:
-    """`(H, W) float32` noise as fine and as strong as the photo's on the skin that it shows."""
+def grain(person: Person, kind: U8, box: Box) -> F32:
+    """`(h, w) float32` noise for a box of the photo, as fine and as strong as the photo's on the skin that it shows."""
     seen = (person.is_part(*LIMBS) & (kind == Kind.PHOTO)).view(np.uint8)
-    inner = cv2.erode(seen, np.ones((9, 9), np.uint8)) > 0
-    total = np.zeros(kind.shape, np.float32)
+    x0, y0, width, height = cv2.boundingRect(seen)
+    inner = cv2.erode(seen, np.ones((9, 9), np.uint8))[y0 : y0 + height, x0 : x0 + width] > 0
+    total = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
     if inner.sum() < 100:
         return total
-    grey = cv2.cvtColor(person.image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    noise = np.empty(kind.shape, np.float32)
-    cv2.setRNGSeed(1)
-    cv2.randn(noise, 0, 1)
-    for fine, coarse, most in GRAIN:
+    area = np.ascontiguousarray(person.image[y0 : y0 + height, x0 : x0 + width])
+    grey = cv2.cvtColor(area, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    for (fine, coarse, most), tile in zip(GRAIN, _tiles(), strict=True):
         rough = cv2.blur(np.abs(_band(grey, fine, coarse)), (7, 7))[inner]
-        wanted = min(float(np.quantile(rough, 0.2)), most)  # the evenest skin: no edges, no shine
-        made = _band(noise, fine, coarse)
-        total += made * (wanted / max(float(made.std()), 1e-6))
+        strength = min(float(np.quantile(rough, 0.2)), most)  # the evenest skin: no edges, no shine
+        repeats = (-(-total.shape[0] // TILE), -(-total.shape[1] // TILE))
+        total += strength * np.tile(tile, repeats)[: total.shape[0], : total.shape[1]]
     return total
+
+
+@functools.cache
+def _tiles() -> tuple[F32, ...]:
+    """A square of noise of unit spread for each band, that can be laid side by side."""
+    white = np.random.default_rng(1).standard_normal((TILE, TILE)).astype(np.float32)
+    wide = np.pad(white, 16, mode="wrap")
+    bands = [_band(wide, fine, coarse)[16:-16, 16:-16] for fine, coarse, _ in GRAIN]
+    return tuple(np.asarray(band / band.std(), np.float32) for band in bands)
 
 
 def soft_mask(where: NDArray[np.bool_]) -> F32:
