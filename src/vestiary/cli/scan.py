@@ -9,7 +9,7 @@ import click
 from vestiary.cli import options, say
 
 if TYPE_CHECKING:
-    from vestiary.types import Person, Points
+    from vestiary.types import Person, Points, Reader
 
 
 @click.command("scan")
@@ -18,11 +18,24 @@ if TYPE_CHECKING:
 @click.option(
     "--person", "number", type=click.IntRange(min=1), metavar="N", help="Of several people: 1 is the largest."
 )
+@click.option(
+    "--parser",
+    type=click.Choice(["network", "rules"]),
+    default="network",
+    show_default=True,
+    help="How parts are told apart; rules: limbs, silhouette and skin colour alone, for comparison.",
+)
 @click.option("--layers", type=options.PATH, metavar="DIR", help=options.LAYERS_HELP)
 @options.max_pixels
 @options.common
 def command(
-    photo: str, output: str | None, number: int | None, layers: str | None, max_pixels: int, as_json: bool
+    photo: str,
+    output: str | None,
+    number: int | None,
+    parser: Reader,
+    layers: str | None,
+    max_pixels: int,
+    as_json: bool,
 ) -> None:
     """Show what is seen in a photo of a person: pose, silhouette, parts, and whether it can serve.
 
@@ -37,7 +50,7 @@ def command(
         images.check_output(output, inputs=[photo])
     if layers is not None:
         files.check_folder(layers)
-    person = scan_person(photo, person=number, max_pixels=max_pixels)
+    person = scan_person(photo, person=number, parser=parser, max_pixels=max_pixels)
     if output is not None:
         from vestiary.person.draw import person_card
 
