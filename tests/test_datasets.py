@@ -261,6 +261,7 @@ def test_synthetic(tmp_path: Path) -> None:
     assert (first.person, first.target) == (root / "items/000000/person_a.jpg", root / "items/000000/person_b.jpg")
     assert first.garment_mask == root / "items/000000/mask_b.png"
     assert (first.read_parts() == Part.TOP).all()
+    assert set(np.unique(first.read_garment_mask())) - {0, 255}  # soft, as it is stored
     assert first.read_keypoints()[3].tolist() == [3, 6, 1]
     landmarks, joints = first.read_landmarks(), first.read_pose()
     assert landmarks is not None

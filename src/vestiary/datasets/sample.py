@@ -82,7 +82,7 @@ class Sample:
         return _picture(self._have("agnostic"))
 
     def read_garment_mask(self) -> Mask:
-        """`(H, W) uint8`, 0 or 255: masks are often stored as JPEG, whose grey rims mean nothing."""
+        """`(H, W) uint8`, 255 = garment. Of a mask stored as JPEG the grey rims are cut at 128: they mean nothing."""
         return _mask(self._have("garment_mask"))
 
     def read_agnostic_mask(self) -> Mask:
@@ -186,8 +186,8 @@ def _picture(path: Path) -> Picture:
 
 def _mask(path: Path) -> Mask:
     with _opened(path) as picture:
-        grey = np.asarray(picture.convert("L"))
-    return np.where(grey >= 128, 255, 0).astype(np.uint8)
+        grey = np.array(picture.convert("L"), np.uint8)
+    return np.where(grey >= 128, 255, 0).astype(np.uint8) if picture.format == "JPEG" else grey
 
 
 def _opened(path: Path, *, decode: bool = True) -> Image.Image:
