@@ -1,7 +1,12 @@
-"""How close refined pictures come to the photo, beside unrefined ones, on photos that training has not seen."""
+"""How close refined pictures come to the photo, beside unrefined ones, on photos that training has not seen:
+
+python -m vestiary.training.refiner_score --pairs runs/refiner-pairs/held
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from vestiary import weights
 from vestiary.fitting.refine import MULTIPLE, UNIT
 from vestiary.networks.refiner import INPUTS, apply_maps
 from vestiary.training.losses import PerceptualLoss, pixel_loss
@@ -50,7 +56,8 @@ def compare(
     generator: nn.Module, pairs: Sequence[Path], encoder: Path | None = None, levels: tuple[int, ...] = (2, 3)
 ) -> Comparison:
     """Score pairs of a cache; the perceptual distance uses other levels of the encoder than the loss does."""
-    device = next(generator.parameters()).device
+    first = next(generator.parameters(), None)
+    device = torch.device("cpu") if first is None else first.device
     features = PerceptualLoss(levels, encoder).eval().to(device)
     rows: list[list[float]] = []
     for path in pairs:
@@ -92,3 +99,44 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     cov = F.avg_pool2d(x * y, 7, 1) - mx * my
     c1, c2 = 0.01**2, 0.03**2
     return ((2 * mx * my + c1) * (2 * cov + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean()
+
+
+class OnnxRefiner(nn.Module):
+    """A refiner out of an ONNX file, called like the PyTorch one.
+
+    Args:
+        path: of the file; None = the one that ships.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__()
+        import onnxruntime
+
+        file = str(path or weights.get("refiner"))
+        self.session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+    def forward(self, working: Tensor) -> Tensor:
+        """As `networks.refiner.Refiner`."""
+        (maps,) = self.session.run(None, {"working": working.numpy()})
+        return torch.from_numpy(maps)
+
+
+def main() -> int:
+    """Print the figures of a file on a folder of kept pairs as JSON, with 95 % intervals of the relative change."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=Path, required=True, help="folder of kept pairs")
+    parser.add_argument("--onnx", type=Path, help="the refiner; left out: the one that ships")
+    parser.add_argument("--limit", type=int, default=10**6, help="at most so many pairs, spread over all")
+    wanted = parser.parse_args()
+    every = sorted(wanted.pairs.glob("*.npy"), reverse=True)
+    pairs = sorted({path.stem.partition("-")[0]: path for path in every}.values())  # one per photo: independent
+    pairs = pairs[:: max(1, -(-len(pairs) // wanted.limit))]
+    found = compare(OnnxRefiner(wanted.onnx), pairs)
+    figures: dict[str, object] = {f"{name}_{which}": float(v.mean()) for name, which, v in found.columns()}
+    changes = {name: dict(zip(("mean", "low", "high"), found.interval(name), strict=True)) for name in MEASURES}
+    print(json.dumps({"pairs": len(pairs), **figures, "change": changes}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
