@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import figures
 import numpy as np
 import pytest
 
-from vestiary.errors import OptionError
+from vestiary.errors import MissingExtraError, OptionError
 from vestiary.training.encode import Encoding, as_markdown, encode, heat_maps, specs, to_tensors
 from vestiary.training.frames import Frame
 from vestiary.training.shape import NAMES
@@ -217,13 +219,17 @@ def test_tensors(person: Person, garment: Garment) -> None:
     assert batch["image"].dtype == torch.float32
 
 
+def test_nothing_but_tensors_loads_torch() -> None:
+    code = (
+        "import vestiary.datasets.check, vestiary.training.augment, vestiary.training.encode, sys; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "onnxruntime"} & set(done.stdout.split())
+
+
 def test_tensors_without_torch_say_what_to_install(
     person: Person, garment: Garment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
-    from vestiary.errors import MissingExtraError
-
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r"vestiary\[train\]"):
         to_tensors([encode(person, [garment], SMALL)])
