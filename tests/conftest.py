@@ -57,7 +57,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Put the stand-ins in the recognisers' place and count how often each is asked; black photos show nothing."""
     asked: Counter[str] = Counter()
 
-    def scan(image: np.ndarray, *, person: int | None = None, source: str = "") -> Person:
+    def scan(image: np.ndarray, *, person: int | None = None, source: str = "", **_: object) -> Person:
         asked["person"] += 1
         if image.max() < 10:
             raise PersonError("no person was found in this photo.", hint="Hand in a photo of one person.")
@@ -65,7 +65,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             raise PersonError(f"there is no person {person}: one was found.", hint="Leave --person out.")
         return standing(image, source)
 
-    def read(image: np.ndarray, alpha: object = None, *, category: Category | None = None, source: str = "") -> Garment:
+    def read(
+        image: np.ndarray, alpha: object = None, *, category: Category | None = None, source: str = "", **_: object
+    ) -> Garment:
         asked["garment"] += 1
         if image.max() < 10:
             raise GarmentError("no garment was found in this photo.", hint="Hand in a photo of one garment.")
