@@ -14,6 +14,7 @@ Needs PyTorch: `pip install "vestiary[evaluate]"`; neither torchvision nor the p
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -154,7 +155,9 @@ class Inception:
     def __init__(self, file: Path) -> None:
         self._torch = _torch()
         try:
-            self._layers = self._torch.jit.load(str(file), map_location="cpu").eval().layers
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is on its way out; the file stays
+                self._layers = self._torch.jit.load(str(file), map_location="cpu").eval().layers
         except Exception as problem:
             raise _broken((file,), problem) from problem
 
