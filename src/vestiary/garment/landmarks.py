@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from vestiary.garment.halfway import derived
 from vestiary.garment.shapes import CUFFS, ELBOWS, shape_of, twin, wanted
 from vestiary.types import Category, Landmark, Sleeve
 
@@ -51,7 +52,7 @@ def settle(seen: Points, mask: Mask, category: Category, sleeve: Sleeve) -> Poin
     typical = shape_of(category, sleeve)
     points = _doubt_strays(points, marks, mask)
     points = _repair(points, marks, typical, _diagonal(mask))
-    return snap(points, marks, mask)
+    return derived(snap(points, marks, mask), marks, mask)
 
 
 def _doubt_strays(points: Points, marks: tuple[Landmark, ...], mask: Mask) -> Points:
