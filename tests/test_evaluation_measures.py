@@ -63,6 +63,7 @@ def test_growing_damage_is_told(photo: np.ndarray, how: str) -> None:
 
 def test_equal_pictures(photo: np.ndarray) -> None:
     assert pixels.psnr(photo, photo) == math.inf
+    assert pixels.ssim_and_ms_ssim(photo, photo) == pytest.approx((1, 1), abs=1e-6)
     assert pixels.ssim(photo, photo) == pytest.approx(1, abs=1e-6)
     assert pixels.ms_ssim(photo, photo) == pytest.approx(1, abs=1e-6)
     assert lite0.distance(lite0.maps(photo), lite0.maps(photo)) == 0

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from vestiary.datasets import Sample
     from vestiary.types import Garment, Mask, Person, Picture
 
-MS_SSIM_SIDE = 176
 MOST_DB = 100.0  # what equal pictures count, so that a mean can be taken
 
 
@@ -105,9 +104,11 @@ class Judge:
             verdict.features["inception_real"] = self.inception.features(real)
 
     def _against_truth(self, result: Picture, truth: Picture, verdict: Verdict) -> None:
-        verdict.measures |= {"psnr": min(pixels.psnr(result, truth), MOST_DB), "ssim": pixels.ssim(result, truth)}
-        if min(truth.shape[:2]) >= MS_SSIM_SIDE:
-            verdict.measures["ms_ssim"] = pixels.ms_ssim(result, truth)
+        verdict.measures["psnr"] = min(pixels.psnr(result, truth), MOST_DB)
+        if min(truth.shape[:2]) >= pixels.SMALLEST:
+            verdict.measures["ssim"], verdict.measures["ms_ssim"] = pixels.ssim_and_ms_ssim(result, truth)
+        else:
+            verdict.measures["ssim"] = pixels.ssim(result, truth)
         verdict.measures |= {name: network.distance(result, truth) for name, network in self.lpips.items()}
 
     def _detail(self, case: Case, person: Person, garment: Garment, verdict: Verdict) -> None:

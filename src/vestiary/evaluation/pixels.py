@@ -24,6 +24,7 @@ RANGE = 255.0
 SIGMA, RADIUS = 1.5, 5  # the 11 × 11 Gaussian window of the SSIM paper
 C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+SMALLEST = (2 * RADIUS + 1) * 2 ** (len(SCALES) - 1)  # side of a picture for MS-SSIM
 
 
 def psnr(one: Picture, other: Picture) -> float:
@@ -72,19 +73,27 @@ def ms_ssim(one: Picture, other: Picture) -> float:
     Raises:
         InputError: the shapes differ, or a side has fewer than 176 pixels (11 at the coarsest scale).
     """
+    return ssim_and_ms_ssim(one, other)[1]
+
+
+def ssim_and_ms_ssim(one: Picture, other: Picture) -> tuple[float, float]:
+    """Both at the price of the second; arguments and errors as for `ms_ssim`."""
     check_shapes(one, other)
-    if min(one.shape[:2]) < (2 * RADIUS + 1) * 2 ** (len(SCALES) - 1):
-        raise InputError("MS-SSIM needs pictures of at least 176 × 176 pixels.", hint="Leave this measure out.")
+    if min(one.shape[:2]) < SMALLEST:
+        raise InputError(f"MS-SSIM needs pictures of at least {SMALLEST} x {SMALLEST} pixels.", hint="Leave it out.")
     x, y = one.astype(np.float32), other.astype(np.float32)
     product = np.ones(3)
+    single = 0.0
     for scale, weight in enumerate(SCALES):
         if scale:
             x, y = _halved(x), _halved(y)
         structure, luminance = _maps(x, y)
+        if scale == 0:
+            single = float((structure * luminance).mean(dtype=np.float64))
         last = scale == len(SCALES) - 1
         mean = (structure * luminance if last else structure).mean(axis=(0, 1), dtype=np.float64)
         product *= np.maximum(mean, 0) ** weight
-    return float(product.mean())
+    return single, float(product.mean())
 
 
 def check_shapes(one: NDArray[np.generic], other: NDArray[np.generic]) -> None:
