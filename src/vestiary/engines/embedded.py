@@ -17,7 +17,7 @@ from vestiary import weights
 from vestiary.clock import Clock
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
-from vestiary.fitting import agnostic, blend, body, cloth, layers, light, placement, refine
+from vestiary.fitting import agnostic, blend, body, cloth, heal, layers, light, placement, refine
 from vestiary.garment.landmarks import front_neckline
 from vestiary.person.describe import require_half
 from vestiary.types import LOWER, UPPER, Fitting, Garment, Person
@@ -178,11 +178,12 @@ def cut_to(person: Person, window: tuple[int, int, int, int]) -> Person:
 
 
 def _refine(prepared: Prepared, canvas: layers.Canvas) -> None:
-    """Mend the canvas's colours by the network's maps; its edit mask stays as it is."""
+    """Mend the canvas's colours by the network's maps, then the seams of made-up skin."""
     near, shape = prepared.near, prepared.shape
     seen = refine.working_picture(canvas, near, shape, prepared.agnostic, prepared.light)
     maps = refine.look(seen)
     canvas.colour = blend.blend(canvas, near, maps)
+    heal.heal_seams(canvas, near, shape.unit)
     canvas.layers["gain"] = np.clip(128 * np.exp(maps.gain), 0, 255).astype(np.uint8)
     canvas.layers["gain"] = np.asarray(cv2.resize(canvas.layers["gain"], canvas.edited.shape[::-1]), np.uint8)
 
