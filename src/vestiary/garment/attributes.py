@@ -49,6 +49,8 @@ def with_outline(scores: Mapping[str, float], mask: Mask) -> dict[str, float]:
 
 # How much the attribute network counts beside the garment network (with the outline, in the category): exponents.
 TRUST = {"category": (1.0, 0.35), "sleeve": (1.0, 0.5), "neckline": (1.0, 0.15)}
+# The length from the shoulders to the hem in distances of the armpits: mean and deviation, on 184 held-out photos.
+TALL = {"top": (1.35, 0.2), "dress": (2.15, 0.38)}
 LENGTHS_OF: dict[Category, tuple[Length, ...]] = {
     "top": ("cropped", "regular", "long"),
     "outerwear": ("cropped", "regular", "long"),
@@ -62,7 +64,36 @@ LENGTHS_OF: dict[Category, tuple[Length, ...]] = {
 def category_scores(seen: GarmentLook, described: Description | None) -> dict[str, float]:
     """The probability of each category, from both networks and the outline."""
     scores = with_outline(seen.category_scores, seen.mask)
-    return scores if described is None else _pooled("category", described, scores)
+    if described is None:
+        return scores
+    pooled = _pooled("category", described, scores)
+    return _top_or_dress(pooled, seen.landmarks, described.scores["sleeve"]["none"])
+
+
+def _top_or_dress(scores: dict[str, float], landmarks: Points, sleeveless: float) -> dict[str, float]:
+    """The share of tops and dresses divided anew by their length.
+
+    No real top of the networks' training is without sleeves, so what they say of such garments counts less.
+    """
+    tall = torso_length(landmarks)
+    if tall == 0 or scores["top"] + scores["dress"] < 1e-6:
+        return scores
+    odds = float(np.log(max(scores["top"], 1e-6) / max(scores["dress"], 1e-6))) * (1 - 0.6 * sleeveless)
+    (top, near), (dress, wide) = TALL["top"], TALL["dress"]
+    odds += 0.5 * ((tall - dress) / wide) ** 2 - 0.5 * ((tall - top) / near) ** 2 + float(np.log(wide / near))
+    share, both = 1 / (1 + float(np.exp(-odds))), scores["top"] + scores["dress"]
+    return {**scores, "top": both * share, "dress": both * (1 - share)}
+
+
+def torso_length(landmarks: Points, sure: float = 0.3) -> float:
+    """The length from the shoulders to the hem by the distance of the armpits; 0 where they are not seen."""
+    ends = [(Landmark[f"{name}_LEFT"], Landmark[f"{name}_RIGHT"]) for name in ("SHOULDER", "ARMPIT", "HEM")]
+    if min(float(landmarks[mark, 2]) for pair in ends for mark in pair) < sure:
+        return 0.0
+    (left, right) = (landmarks[mark, :2] for mark in ends[1])
+    middles = [(landmarks[a, :2] + landmarks[b, :2]) / 2 for a, b in (ends[0], ends[2])]
+    width = float(np.hypot(*(left - right)))
+    return float(np.hypot(*(middles[1] - middles[0]))) / width if width > 4 else 0.0
 
 
 def mixed(name: str, seen: GarmentLook, described: Description | None) -> Mapping[str, float]:
