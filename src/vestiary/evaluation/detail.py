@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Points = NDArray[np.float32]
 
 VERSION = "1"
-ENOUGH = 20  # findable points; a plainer garment has no print to lose
+ENOUGH = 60  # findable points; with fewer they are creases, and the garment has no print to lose
 RATIO = 0.85  # Lowe's test: the second best match must be that much worse
 SPREAD = 0.04  # of the garment's diagonal: how far a point may lie from a smooth warp's place
 GROUP = 6  # points that must agree on one affine map: torso, sleeves and legs each have their own

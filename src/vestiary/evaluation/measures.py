@@ -72,7 +72,9 @@ PER_PAIR: dict[str, Measure] = {
             *(3, True),
         ),
         Measure(
-            "colour_shift", "Colour shift", "lower", "drift of hue and saturation, a*b* units; 2 is hardly seen", 2
+            *("colour_shift", "Colour shift", "lower"),
+            "drift of hue and saturation from the flat garment, a*b* units; 2 is hardly seen",
+            *(2, True),
         ),
         Measure(
             "outside_max", "Largest change outside", "lower", "outside the edit mask, levels of 255; 0 is right", 0

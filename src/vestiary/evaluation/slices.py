@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from vestiary.evaluation.detail import ENOUGH
 from vestiary.evaluation.torso import HIPS, SHOULDERS, torso_height
 from vestiary.types import SLEEVES, UPPER, Joint, Part
 
@@ -25,7 +26,6 @@ TITLES = {
     "light": "Light",
     "background": "Ground",
 }
-PRINTED = 60  # findable points of a garment with a pattern
 DARK = 78.0  # L* that a tenth of the photo's pixels reach; clothes may be dark, a whole photo rarely is
 BRIGHT = 70.0  # median L* of the photo
 HARD = 20.0  # standard deviation of L* over the face: one colour, so what varies is light
@@ -35,7 +35,7 @@ SLIM, BROAD = 0.82, 1.0  # the outline from shoulders to hips: its area as a sha
 
 def of_garment(garment: Garment, findable: int) -> dict[str, str]:
     """Category, sleeves (of garments that may have them) and pattern."""
-    found = {"category": garment.category, "pattern": "patterned" if findable >= PRINTED else "plain"}
+    found = {"category": garment.category, "pattern": "patterned" if findable >= ENOUGH else "plain"}
     if garment.category in UPPER and garment.sleeve in SLEEVES:
         found["sleeve"] = garment.sleeve
     return found
