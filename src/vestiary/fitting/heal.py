@@ -59,18 +59,22 @@ def _difference(colour: F32, made: U8, real: U8, band: U8, scale: float, unit: f
     """`(h, w, 3) float32` what made-up skin lacks to meet the real skin at the seam, less and less away from it."""
     full = (band.shape[1], band.shape[0])
     size = (max(8, round(full[0] * scale)), max(8, round(full[1] * scale)))
-    small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
-    made_of, real_of, seam = (
-        cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) for mask in (made, real, band)
-    )
+
+    def small(field: NDArray[Any]) -> F32:
+        return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_AREA), np.float32)
+
     near = 0.06 * unit * scale
     means, masses = [], []
-    for mask in (made_of, real_of):
-        masses.append(cv2.GaussianBlur(mask, (0, 0), near))
-        total = cv2.GaussianBlur(small * mask[..., None], (0, 0), near)
+    for mask in (made.astype(np.float32), real.astype(np.float32)):
+        masses.append(cv2.GaussianBlur(small(mask), (0, 0), near))
+        total = cv2.GaussianBlur(small(colour * mask[..., None]), (0, 0), near)
         means.append(total / np.maximum(masses[-1], 1e-4)[..., None])
     lack = means[1] - means[0]
-    trust = seam * np.clip(20 * np.minimum(*masses), 0, 1) * np.exp(-((np.abs(lack).max(axis=2) / ALIKE) ** 2))
+    trust = (
+        small(band.astype(np.float32))
+        * np.clip(20 * np.minimum(*masses), 0, 1)
+        * np.exp(-((np.abs(lack).max(axis=2) / ALIKE) ** 2))
+    )
     wide = SPREAD * unit * scale
     mass = cv2.GaussianBlur(trust, (0, 0), wide / 2)
     spread = cv2.GaussianBlur(lack * trust[..., None], (0, 0), wide / 2) / np.maximum(mass, 1e-5)[..., None]
