@@ -58,7 +58,9 @@ def agnostic_picture(
         return colours(person.image) * ~mask, mask[None].astype(np.float32)
     layer = _over(seen.background.astype(np.float32), seen.skin, bare)
     if not lower and seen.lower is not None:
-        layer = _over(layer, seen.lower, np.where(below, cv2.max(seen.trunk, seen.legs), 0))
+        size = max(3, round(0.35 * body.unit)) | 1  # closes the gap below the crotch, which the old top hid
+        hips = cv2.morphologyEx(cv2.max(seen.trunk, seen.legs), cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
+        layer = _over(layer, seen.lower, np.where(below, np.asarray(hips, np.uint8), 0))
     shown = np.where(mask[..., None], layer, person.image)
     return np.asarray(shown.transpose(2, 0, 1) / 127.5 - 1, np.float32), mask[None].astype(np.float32)
 
