@@ -21,8 +21,9 @@ from vestiary.cli.main import main  # noqa: E402
 from vestiary.errors import OptionError, TrainingError, WeightsError  # noqa: E402
 from vestiary.training import checkpoint  # noqa: E402
 from vestiary.training.config import load_config  # noqa: E402
-from vestiary.training.export import Exported, OnnxFile, write_onnx  # noqa: E402
+from vestiary.training.export import Answering, Exported, OnnxFile, write_onnx  # noqa: E402
 from vestiary.training.loop import Trainer  # noqa: E402
+from vestiary.training.quantise import quantise  # noqa: E402
 from vestiary.training.recipes import make_recipe  # noqa: E402
 from vestiary.training.ship import Order, ship  # noqa: E402
 
@@ -119,3 +120,63 @@ def test_a_best_checkpoint_is_smaller_than_one_to_resume_from(trained: Path) -> 
     (last,) = checkpoint.saved(trained.parent)
     assert trained.stat().st_size < last.stat().st_size
     assert set(checkpoint.read(trained)) < set(checkpoint.read(last)) | {"score"}
+
+
+class Named(torch.nn.Module):
+    """A network that answers with a dict."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, image: Any) -> Any:
+        return {"logits": self.inner(image)}
+
+
+class Shown(torch.nn.Module):
+    """What goes into the file."""
+
+    def __init__(self, named: Any, answer: Any) -> None:
+        super().__init__()
+        self.named, self.answer = named, answer
+
+    def forward(self, image: Any) -> Any:
+        return self.answer(self.named(image)["logits"])
+
+
+@pytest.mark.parametrize("answer", ["sigmoid", "softmax", "own"])
+def test_a_file_stands_in_for_the_network_that_it_was_made_from(tmp_path: Path, answer: str) -> None:
+    answers: dict[str, Any] = {"sigmoid": torch.sigmoid, "softmax": lambda x: x.softmax(1), "own": lambda x: x}
+    torch.manual_seed(0)
+    network = Named(torch.nn.Conv2d(3, 2, 3)).eval()
+    image = torch.rand(3, 3, 8, 8)
+    exported = Exported(Shown(network, answers[answer]).eval(), {"image": image[:1]}, ("logits",))
+    write_onnx(exported, tmp_path / "net.onnx")
+    found = Answering(OnnxFile(tmp_path / "net.onnx"), exported, network, [image[:1]])(image)["logits"]
+    wanted = network(image)["logits"]
+    if answer == "softmax":  # it forgets the sum
+        found, wanted = found.softmax(1), wanted.softmax(1)
+    assert torch.allclose(found, wanted, atol=1e-2)
+
+
+def test_an_answer_that_cannot_be_led_back_is_said(tmp_path: Path) -> None:
+    network = torch.nn.Conv2d(3, 2, 3).eval()
+    squared = Shown(Named(network), torch.square).eval()
+    exported = Exported(squared, {"image": torch.rand(1, 3, 8, 8)}, ("logits",))
+    with pytest.raises(OptionError, match=r"logits cannot be led back.*answering"):
+        Answering(OnnxFile(tmp_path / "net.onnx"), exported, network, list(exported.inputs.values()))
+
+
+def test_the_ends_of_a_quantised_network_can_stay_in_floating_point(tmp_path: Path) -> None:
+    layers = [torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 8, 3), torch.nn.ReLU()]
+    network = torch.nn.Sequential(*layers, torch.nn.Conv2d(8, 2, 3), torch.nn.Tanh()).eval()
+    write_onnx(Exported(network, {"image": torch.rand(1, 3, 16, 16)}, ("maps",)), tmp_path / "net.onnx")
+    shown = [{"image": np.random.default_rng(i).random((1, 3, 16, 16), np.float32)} for i in range(4)]
+    assert quantise(tmp_path / "net.onnx", tmp_path / "whole.onnx", shown) == 3
+    assert quantise(tmp_path / "net.onnx", tmp_path / "inner.onnx", shown, float_ends=True) == 1
+    wanted = OnnxFile(tmp_path / "net.onnx")({"image": torch.from_numpy(shown[0]["image"])})["maps"]
+    whole, inner = (
+        OnnxFile(tmp_path / name)({"image": torch.from_numpy(shown[0]["image"])})["maps"]
+        for name in ("whole.onnx", "inner.onnx")
+    )
+    assert (inner - wanted).abs().mean() < (whole - wanted).abs().mean()

@@ -14,6 +14,7 @@ from vestiary.cli import options, say
 @click.argument("checkpoint", type=options.PATH)
 @click.option("-o", "--out", type=options.PATH, required=True, metavar="FILE.onnx", help="Where the ONNX file goes.")
 @click.option("--int8", is_flag=True, help="Also write FILE.int8.onnx and measure what it loses; needs the data.")
+@click.option("--float-ends", is_flag=True, help="INT8: leave the first and the last layers in floating point.")
 @click.option("--score", "scored", is_flag=True, help="Validate PyTorch and ONNX with the recipe's own score.")
 @click.option("--data", type=options.PATH, metavar="DIR", help="Where the recipe's data is: short for --set data=DIR.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the run's configuration.")
@@ -38,6 +39,7 @@ def command(
     checkpoint: str,
     out: str,
     int8: bool,
+    float_ends: bool,
     scored: bool,
     data: str | None,
     overrides: tuple[str, ...],
@@ -60,7 +62,7 @@ def command(
     from vestiary.training.ship import Order, ship
 
     wanted = (*overrides, f"data={data}") if data else overrides
-    report = ship(Order(Path(checkpoint), Path(out), recipe, wanted, int8, scored, calibration, tolerance))
+    report = ship(Order(Path(checkpoint), Path(out), recipe, wanted, int8, scored, calibration, tolerance, float_ends))
     if as_json:
         say.data(report)
     else:

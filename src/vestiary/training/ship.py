@@ -35,7 +35,7 @@ class Order:
         overrides: `key=value` over the checkpoint's configuration; `data=DIR` where the data is.
         scored: validate PyTorch, ONNX and INT8 with the recipe's own score; needs the data.
         calibration: inputs, seen while validating, from which INT8 takes its ranges.
-        keep: nodes that stay in floating point in the INT8 file.
+        float_ends: keep the first and last layers of the INT8 file in floating point.
         tolerance: largest difference to PyTorch, as a share of an output's largest value.
     """
 
@@ -47,7 +47,7 @@ class Order:
     scored: bool = False
     calibration: int = 64
     tolerance: float = TOLERANCE
-    keep: tuple[str, ...] = ()
+    float_ends: bool = False
 
 
 def ship(order: Order) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def ship(order: Order) -> dict[str, Any]:
         if order.int8:
             drafts["int8"] = Path(folder) / "int8.onnx"
             arrays = ({name: tensor.numpy() for name, tensor in one.items()} for one in inputs)
-            count = quantise(drafts["onnx"], drafts["int8"], arrays, keep=order.keep)
+            count = quantise(drafts["onnx"], drafts["int8"], arrays, float_ends=order.float_ends)
             report["int8"] = _described(int8_path(order.out), drafts["int8"], exported, inputs[:COMPARED])
             report["int8"] |= {"integer_nodes": count, "calibration": len(inputs)}
         for key, draft in drafts.items():
