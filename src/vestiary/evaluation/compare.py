@@ -93,7 +93,7 @@ def _difference(name: str, pairs: list[tuple[str, dict[str, Any], dict[str, Any]
     measure = measures.PER_PAIR[name]
     values = [(a["measures"].get(name), b["measures"].get(name)) for _, a, b in pairs]
     both = [(a, b) for a, b in values if a is not None and b is not None]
-    if not both or name == "print_kept_truth":
+    if not both or name.endswith("_truth"):
         return None
     merits = [(measure.merit(a), measure.merit(b)) for a, b in both]
     found = statistics.paired([a for a, _ in merits], [b for _, b in merits], higher_is_better=True)

@@ -123,6 +123,7 @@ class Judge:
         }
         if case.truth is None:
             return
+        verdict.measures["texture_kept_truth"] = detail.texture_kept(garment, person, case.truth)
         cloth, flow = true_cloth(case.sample, case.photo.shape[:2])
         if cloth is None:
             return

@@ -71,6 +71,7 @@ PER_PAIR: dict[str, Measure] = {
             "fine structure on the body against the flat garment's: below 1 blurred, above 1 noisy or folded",
             *(3, True),
         ),
+        Measure("texture_kept_truth", "Texture ratio of truth", "one", "the same of the true photo"),
         Measure(
             *("colour_shift", "Colour shift", "lower"),
             "drift of hue and saturation from the flat garment, a*b* units; 2 is hardly seen",

@@ -20,6 +20,7 @@ TITLES = {
     "sleeve": "Sleeves",
     "pattern": "Pattern",
     "facing": "Facing",
+    "pose": "Pose",
     "arms": "Arms",
     "frame": "Frame",
     "body": "Outline of the body",
@@ -60,8 +61,8 @@ def of_facts(facts: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     scene, body = facts.get("scene"), facts.get("body")
     if isinstance(scene, Mapping):
-        names = {"pose": "arms", "frame": "frame", "light": "light", "background": "background"}
-        found |= {slice_: str(scene[key]) for key, slice_ in names.items() if isinstance(scene.get(key), str)}
+        names = ("pose", "frame", "light", "background")
+        found |= {name: scene[name] for name in names if isinstance(scene.get(name), str)}
     if isinstance(body, Mapping) and isinstance(body.get("weight"), (int, float)):
         weight = float(body["weight"])
         found["body"] = "slim" if weight < 1 / 3 else "broad" if weight > 2 / 3 else "regular"
