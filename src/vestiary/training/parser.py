@@ -260,7 +260,8 @@ def answering(model: nn.Module) -> views.Network:
     def answer(image: Floats, hints: Floats) -> Floats:
         inputs = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in (image, hints))
         with torch.autocast(device.type, torch.bfloat16):
-            logits, _ = model(*(i.contiguous(memory_format=torch.channels_last) for i in inputs))
+            found = model(*(i.contiguous(memory_format=torch.channels_last) for i in inputs))
+        logits = found["logits"] if isinstance(found, dict) else found[0]  # an exported file answers with a dict
         return np.asarray(logits.float().cpu().numpy(), np.float32)
 
     return answer
