@@ -36,7 +36,7 @@ def features(values: F64) -> F64:
 
     MakeHuman interpolates linearly between anchors at 0.5 (2/3 for age), so each such value gives two hinges.
     """
-    columns = []
+    columns: list[F64] = []
     for k, name in enumerate(PARAMETERS):
         value = values[:, k]
         knot = {"age": 2 / 3, "muscle": 0.5, "weight": 0.5, "height": 0.5, "cupsize": 0.5}.get(name)
@@ -160,10 +160,7 @@ def pose_body(body: Body, turns: Mapping[str, Turn]) -> Posed:
         turn = turns.get(bone)
         if turn is not None:
             head = body.heads[bone].astype(np.float64)
-            if isinstance(turn[0], str):
-                spin = _aim(body, bone, turn, above[:3, :3])  # type: ignore[arg-type]
-            else:
-                spin = _euler(turn)  # type: ignore[arg-type]
+            spin = _spin(body, bone, turn, above[:3, :3])
             local[:3, :3], local[:3, 3] = spin, head - spin @ head
         moves[number] = above @ local
     heads = {
@@ -171,6 +168,12 @@ def pose_body(body: Body, turns: Mapping[str, Turn]) -> Posed:
         for n, bone in enumerate(basis.bones)
     }
     return Posed(body, _blend(body.rest, basis.weights, moves[:, :3]), moves[:, :3], heads)
+
+
+def _spin(body: Body, bone: str, turn: Turn, room: F64) -> F64:
+    if isinstance(turn[0], str):
+        return _aim(body, bone, turn, room)
+    return _euler(turn)
 
 
 def _aim(body: Body, bone: str, turn: tuple[str, tuple[float, float, float], float], room: F64) -> F64:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Cut:
         x[last:] = x[last]
         return y, np.convolve(np.pad(x, 2, mode="edge"), np.ones(5) / 5, "valid")
 
-    def half(self, y: F64) -> F64:
+    def half(self, y: Any) -> F64:
         """Half width of the body, skirt or seat at heights of the pattern."""
         return np.asarray(np.interp(y, *self.rows), np.float64)
 
@@ -97,7 +98,7 @@ def _path(outline: F64, start: F64, end: F64, without: F64) -> F64:
     return np.asarray(np.vstack([start, line[ahead[1:-1]], end]), np.float64)
 
 
-def along(line: F64, at: F64) -> F64:
+def along(line: F64, at: Any) -> F64:
     """Points `(N, 2)` on a line at arc lengths; beyond its ends it goes on straight."""
     steps = np.linalg.norm(np.diff(line, axis=0), axis=1)
     keep = np.r_[True, steps > 1e-6]
@@ -143,14 +144,30 @@ def _wearable(pattern: Pattern) -> bool:
     """Whether this generator can put the pattern on a body."""
     words, marks = pattern.attributes, pattern.landmarks
     if pattern.category in UPPER:
-        open_front = words.get("opening") == "open" or pattern.neckline in ("hood", "off-shoulder")
+        open_front = words.get("opening") == "open" or pattern.neckline in ("hood", "off-shoulder", "strap")
         tall = max(float(marks[Landmark.HEM_LEFT][1]), 1.0)
         near = tall < 52 or float(marks[Landmark.ARMPIT_LEFT][1]) - float(marks[Landmark.SHOULDER_LEFT][1]) > 24
         odd_sleeve = words.get("sleeves") == "close" or words.get("sleeve cut") in ("raglan", "puffed", "bell")
-        return not (open_front or near or odd_sleeve)
+        capped = pattern.sleeve != "none" and _underarm(pattern) < 5
+        return not (open_front or near or odd_sleeve or capped or _ruffled(pattern, "body"))
     if pattern.category == "skirt":
-        return float(marks[Landmark.HEM_LEFT][1]) > 34
+        return float(marks[Landmark.HEM_LEFT][1]) > 34 and not _ruffled(pattern, "skirt")
     long = pattern.category == "trousers"
     inseam = float(marks[Landmark.HEM_LEFT][1] - marks[Landmark.CROTCH][1])
     spread = abs(float(marks[Landmark.HEM_INNER_LEFT][0] - marks[Landmark.HEM_INNER_RIGHT][0]))
     return (inseam > 58 if long else inseam > 6) and spread < 34 and words.get("cut") != "flared"
+
+
+def _underarm(pattern: Pattern) -> float:
+    """Length of the sleeve's inner edge."""
+    return float(np.linalg.norm(pattern.landmarks[Landmark.ARMPIT_LEFT] - pattern.landmarks[Landmark.CUFF_INNER_LEFT]))
+
+
+def _ruffled(pattern: Pattern, name: str) -> bool:
+    """Whether the hem is drawn in waves; folds of the worn garment make their own."""
+    line = next(piece.outline for piece in pattern.pieces if piece.name == name)
+    low = line[line[:, 1] > float(pattern.landmarks[Landmark.HEM_LEFT][1]) - 6]
+    low = low[np.argsort(low[:, 0])]
+    slope = np.diff(low[:, 1])
+    slope = slope[np.abs(slope) > 0.02]
+    return int((np.diff(np.sign(slope)) != 0).sum()) > 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -65,17 +66,23 @@ def _look(table: Array, x: Array, y: Array, border: dict[str, int]) -> Array:
     return np.asarray(cv2.remap(table, px, py, cv2.INTER_LINEAR, **border).ravel()[: len(x)], np.float32)
 
 
-def dress(flat: Flat, posed: Posed, anatomy: Anatomy, pose: Pose, seed: int) -> list[Cloth]:
-    """The garment on the posed body, in pieces that may hide one another: trunk, sleeves, hanging part."""
+def dress(
+    flat: Flat, posed: Posed, anatomy: Anatomy, pose: Pose, seed: int, beneath: Sequence[Cloth] = (),
+    *, tucked: float | None = None,
+) -> list[Cloth]:  # fmt: skip
+    """The garment on the posed body, in pieces that may hide one another: trunk, sleeves, hanging part.
+
+    `beneath`: cloth that is worn under it; `tucked`: height at rest below which nothing of it is seen.
+    """
     how = hang(flat.cut, anatomy)
     if flat.cut.category == "skirt":
-        return [_tube(flat, posed, how, seed, top=how.top + 0.02)]
+        return [_tube(flat, posed, how, seed, top=how.top + 0.02, beneath=beneath)]
     hem = float(flat.cut.mark("HEM_LEFT")[1])
     joint = anatomy.crotch + 0.10
-    hangs = flat.cut.category in UPPER and hem > float(how.fall(anatomy.crotch + 0.07))
-    pieces = _shell(flat, posed, how, pose, seed, joint if hangs else None)
+    hangs = tucked is None and flat.cut.category in UPPER and hem > float(how.fall(anatomy.crotch + 0.07))
+    pieces = _shell(flat, posed, how, pose, seed, joint if hangs else tucked)
     if hangs:
-        pieces.append(_tube(flat, posed, how, seed + 1, top=joint + 0.012, under=pieces[0]))
+        pieces.append(_tube(flat, posed, how, seed + 1, top=joint + 0.012, under=pieces[0], beneath=beneath))
     return pieces
 
 
@@ -87,11 +94,11 @@ def _shell(flat: Flat, posed: Posed, how: Hang, pose: Pose, seed: int, stop: flo
     if sleeveless:
         near &= skin.arm < 0.8
     if stop is not None:
-        near &= (skin.rest[:, 2] > stop - 0.08) | (skin.arm > 0.5)
+        near &= (skin.rest[:, 2] > stop - 0.16) | (skin.arm > 0.5)
     used, quads = compact(skin.quads[near[skin.quads].any(1)])
     rest, arm, foot = skin.rest[used], skin.arm[used], skin.foot[used]
     bare = posed.carry(rest, skin.weights[used])
-    smooth = relax(bare, quads, 12, 0.55 * (1 - 0.5 * arm))
+    smooth = relax(bare, quads, 24, 0.6 * (1 - 0.7 * arm))
     outward = normals(smooth, triangles(quads))
     smooth = smooth + outward * np.maximum(((bare - smooth) * outward).sum(1), 0)[:, None]  # spans hollows only
     values = np.concatenate([smooth, rest, arm[:, None], foot[:, None]], 1)
@@ -131,7 +138,16 @@ def _split(points: Array, faces: Ints, laid: Laid, inside: Array, rest: Array, f
     ]  # fmt: skip
 
 
-def _tube(flat: Flat, posed: Posed, how: Hang, seed: int, *, top: float, under: Cloth | None = None) -> Cloth:
+def _tube(
+    flat: Flat,
+    posed: Posed,
+    how: Hang,
+    seed: int,
+    *,
+    top: float,
+    under: Cloth | None = None,
+    beneath: Sequence[Cloth] = (),
+) -> Cloth:
     """Cloth that hangs round hips and legs: rows of a convex body, widened to the pattern, with folds for the rest."""
     cut, rng = flat.cut, np.random.default_rng(seed)
     start = float(how.fall(top))
@@ -140,14 +156,16 @@ def _tube(flat: Flat, posed: Posed, how: Hang, seed: int, *, top: float, under: 
     z = top - np.arange(count) * 0.012
     z = np.maximum(z, how.anatomy.floor + 0.02 - 0.0001 * np.arange(count))
     angle = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
-    centre, hull = _hulls(posed, how.anatomy, z, angle)
+    centre, hull = _hulls(posed, how.anatomy, z, angle, beneath)
     y = start + np.arange(count) * 1.2
     girth = 4 * cut.half(y) / 100
     held = None
     if under is not None:  # goes on from the shell above
         low = under.points[np.unique(under.faces)]
-        row = low[np.abs(low[:, 2] - top) < 0.016, :2].astype(np.float64) - centre[0]
-        held = _rays(cv2.convexHull(row.astype(np.float32))[:, 0].astype(np.float64), angle) - 0.003
+        row = low[np.abs(low[:, 2] - top) < 0.009, :2].astype(np.float64) - centre[0]
+        held = _rays(cv2.convexHull(row.astype(np.float32))[:, 0].astype(np.float64), angle) - 0.0015
+        near = (np.abs(under.points[:, 2] - top) < 0.012) & (np.abs(under.place[:, 0]) < 5) & (under.front > 0)
+        y = y + (float(np.median(under.place[near, 1])) - start if near.any() else 0.0)
     radius, flutes = _hung(hull, girth, angle, flat, rng, held)
     radius = radius + flutes
     x = centre[:, :1] + radius * np.sin(angle)
@@ -168,11 +186,12 @@ def _tube(flat: Flat, posed: Posed, how: Hang, seed: int, *, top: float, under: 
     return Cloth(cloth.points, cloth.faces[kept], cloth.place, cloth.front, cloth.inside, flat)
 
 
-def _hulls(posed: Posed, anatomy: Anatomy, z: F64, angle: F64) -> tuple[F64, F64]:
+def _hulls(posed: Posed, anatomy: Anatomy, z: F64, angle: F64, beneath: Sequence[Cloth]) -> tuple[F64, F64]:
     """Centre `(R, 2)` and radius `(R, COLUMNS)` of the convex outline of what is inside the cloth at each height."""
     skin = anatomy.skin
     trunk = skin.arm < 0.3
     solid = posed.carry(skin.rest[trunk], skin.weights[trunk])
+    solid = np.concatenate([solid, *(cloth.points[np.unique(cloth.faces)] for cloth in beneath)])
     centres, lines = np.zeros((len(z), 2)), []
     for k, height in enumerate(z):
         near = solid[np.abs(solid[:, 2] - height) < 0.028, :2]

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vestiary.synth.mesh import f32
+
 Array = NDArray[np.float32]
 Paint = Callable[[Array, Array], Array]  # x, y in cm → (..., 3) sRGB 0..1
 PATTERNS = ("plain", "stripes", "checks", "dots", "floral", "denim", "melange")
 COLOURS: dict[str, tuple[float, float, float]] = {
     "white": (0.93, 0.92, 0.90), "cream": (0.89, 0.85, 0.75), "grey": (0.55, 0.56, 0.58), "black": (0.09, 0.09, 0.10),
     "navy": (0.12, 0.16, 0.28), "blue": (0.20, 0.36, 0.62), "sky": (0.58, 0.73, 0.86), "teal": (0.10, 0.42, 0.45),
-    "green": (0.20, 0.42, 0.26), "olive": (0.38, 0.39, 0.24), "yellow": (0.90, 0.74, 0.30), "orange": (0.85, 0.46, 0.20),
+    "green": (0.20, 0.42, 0.26), "olive": (0.38, 0.39, 0.24), "yellow": (0.90, 0.74, 0.30),
+    "orange": (0.85, 0.46, 0.20),
     "red": (0.70, 0.14, 0.16), "burgundy": (0.38, 0.10, 0.16), "pink": (0.90, 0.66, 0.70), "purple": (0.42, 0.28, 0.52),
     "brown": (0.40, 0.27, 0.19), "beige": (0.76, 0.67, 0.54), "khaki": (0.60, 0.54, 0.40),
 }  # fmt: skip
@@ -68,7 +71,7 @@ def weave(x: Array, y: Array, amount: float, seed: int = 3) -> Array:
 
 
 def _plain(base: NDArray[np.float64], amount: float = 0.012) -> Paint:
-    return lambda x, y: np.float32(base) * weave(x, y, amount)[..., None]
+    return lambda x, y: f32(base) * weave(x, y, amount)[..., None]
 
 
 def _soft(phase: Array, low: float, high: float, edge: float = 0.02) -> Array:
@@ -80,7 +83,7 @@ def _soft(phase: Array, low: float, high: float, edge: float = 0.02) -> Array:
 def _stripes(base: NDArray[np.float64], other: NDArray[np.float64], period: float, share: float, level: bool) -> Paint:
     def paint(x: Array, y: Array) -> Array:
         band = _soft(np.mod((y if level else x) / period + 100.25, 1), 0.25, 0.25 + share, 0.06 / period)
-        return (np.float32(base) + np.float32(other - base) * band[..., None]) * weave(x, y, 0.014)[..., None]
+        return (f32(base) + f32(other - base) * band[..., None]) * weave(x, y, 0.014)[..., None]
 
     return paint
 
@@ -92,7 +95,7 @@ def _checks(base: NDArray[np.float64], other: NDArray[np.float64], period: float
 
     def paint(x: Array, y: Array) -> Array:
         share = (threads(x) + threads(y)) / 2
-        return (np.float32(base) + np.float32(other - base) * share[..., None]) * weave(x, y, 0.016)[..., None]
+        return f32((base + (other - base) * share[..., None]) * weave(x, y, 0.016)[..., None])
 
     return paint
 
@@ -102,7 +105,7 @@ def _dots(base: NDArray[np.float64], other: NDArray[np.float64], period: float, 
         odd = np.mod(np.floor(y / period + 100), 2) * 0.5
         far = np.hypot(np.mod(x / period + odd + 100, 1) - 0.5, np.mod(y / period + 100, 1) - 0.5)
         share = np.clip((size - far) / 0.03 + 0.5, 0, 1)
-        return (np.float32(base) + np.float32(other - base) * share[..., None]) * weave(x, y, 0.012)[..., None]
+        return f32((base + (other - base) * share[..., None]) * weave(x, y, 0.012)[..., None])
 
     return paint
 
@@ -110,7 +113,7 @@ def _dots(base: NDArray[np.float64], other: NDArray[np.float64], period: float, 
 def _melange(base: NDArray[np.float64], seed: int) -> Paint:
     def paint(x: Array, y: Array) -> Array:
         fleck = weave(x * 0.5, y * 1.4, 0.04, seed) * weave(x * 0.2, y * 0.6, 0.03, seed + 1)
-        return np.float32(base) * fleck[..., None]
+        return f32(base) * fleck[..., None]
 
     return paint
 
@@ -119,7 +122,7 @@ def _denim(base: NDArray[np.float64], seed: int) -> Paint:
     def paint(x: Array, y: Array) -> Array:
         yarn = weave(x * 1.2, y * 0.12, 0.10, seed) * weave(x, y, 0.05, seed + 1)
         pale = 0.10 * np.exp(-(((np.abs(x) - 12) / 5.0) ** 2) - ((y - 38) / 22) ** 2)[..., None]
-        return np.float32(base) * yarn[..., None] * (1 - pale) + np.float32([0.72, 0.78, 0.84]) * pale
+        return f32(base * yarn[..., None] * (1 - pale) + np.array([0.72, 0.78, 0.84]) * pale)
 
     return paint
 
@@ -127,7 +130,7 @@ def _denim(base: NDArray[np.float64], seed: int) -> Paint:
 def _floral(base: NDArray[np.float64], seed: int, period: float) -> Paint:
     """Flowers and leaves on a tile that repeats every `period` centimetres."""
     rng, side = np.random.default_rng(seed), 256
-    tile = np.ones((side, side, 3), np.float32) * np.float32(base)
+    tile = np.ones((side, side, 3), np.float32) * f32(base)
     inks = [COLOURS[str(name)] for name in rng.choice(list(COLOURS), 3, replace=False)]
     leaf = (0.28, 0.42, 0.28) if base.sum() > 1.2 else (0.45, 0.58, 0.42)
     for k in range(12):
@@ -179,7 +182,7 @@ def draw_print(rng: np.random.Generator, cloth: str) -> Print:
     kind = str(rng.choice(["word", "badge", "both"], p=[0.4, 0.2, 0.4]))
     canvas = Image.new("RGBA", (512, 512), (*(int(c * 255) for c in first), 0))
     pen = ImageDraw.Draw(canvas)
-    one, two = (tuple(int(c * 255) for c in ink) + (255,) for ink in (first, second))
+    one, two = ((*(int(c * 255) for c in ink), 255) for ink in (first, second))
     if kind != "word":
         _badge(pen, rng, one, two)
     if kind != "badge":
@@ -195,7 +198,7 @@ def draw_print(rng: np.random.Generator, cloth: str) -> Print:
             anchor="mm",
             stroke_width=2,
         )
-    return Print(np.asarray(canvas, np.float32) / 255, "" if kind == "badge" else word)
+    return Print(f32(np.asarray(canvas) / 255), "" if kind == "badge" else word)
 
 
 def _badge(pen: ImageDraw.ImageDraw, rng: np.random.Generator, one: tuple[int, ...], two: tuple[int, ...]) -> None:

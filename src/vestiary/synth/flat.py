@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.synth.cut import SIDES, Cut
+from vestiary.synth.cut import SIDES, Cut, length
 from vestiary.synth.fabrics import COLOURS, Fabric, Print
 from vestiary.synth.light import linear
-from vestiary.synth.mesh import ramp
+from vestiary.synth.mesh import f32, ramp
 from vestiary.training.outlines import dense
 from vestiary.types import LANDMARKS_OF, UPPER, Landmark
 
@@ -102,7 +102,7 @@ def _cloth(
     x, y = np.meshgrid((np.arange(size[0]) - origin[0]) / scale, (np.arange(size[1]) - origin[1]) / scale)
     x, y = x.astype(np.float32), y.astype(np.float32)
     albedo = fabric.paint(x, y)
-    contrast = np.float32(COLOURS[str(rng.choice(list(COLOURS)))]) if rng.random() < 0.12 else None
+    contrast = f32(COLOURS[str(rng.choice(list(COLOURS)))]) if rng.random() < 0.12 else None
     for piece, mask in masks.items():
         rows, columns = np.nonzero(mask)
         box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
@@ -207,14 +207,9 @@ def _edges(cut: Cut, size: tuple[int, int], scale: float, origin: F64) -> Mask:
             if cut.pattern.sleeve != "none":
                 outer, inner = cut.sleeve(side)
                 lines += [outer, inner]
-                notch = np.stack(
-                    [
-                        cut.mark(f"ARMPIT_{side}"),
-                        [sign * cut.half(np.array(start + 7.0)), start + 7.0],
-                        inner[min(14, len(inner) - 1)],
-                    ]
-                )
-                cv2.fillPoly(mask, [np.round((notch * scale + origin) * 16).astype(np.int32)], 255, cv2.LINE_AA, SHIFT)
+                pit = np.round((cut.mark(f"ARMPIT_{side}") * scale + origin) * 16).astype(int)
+                room = min(5.0, 0.7 * length(inner))
+                cv2.circle(mask, pit.tolist(), round(room * scale * 16), 255, -1, cv2.LINE_AA, SHIFT)
         elif cut.category != "skirt":
             lines += list(cut.leg(side))
     for line in lines:
@@ -261,7 +256,7 @@ def _photograph(
     )
     shade = np.clip(1 + 0.45 * (slope_x * -0.55 + slope_y * -0.6) * -1, 0.55, 1.2)
     kind = float(rng.random())
-    tone = np.float32([0.955, 0.952, 0.948]) if kind < 0.6 else np.float32(0.86) + np.float32(rng.normal(0, 0.03, 3))
+    tone = f32([0.955, 0.952, 0.948]) if kind < 0.6 else np.float32(0.86) + f32(rng.normal(0, 0.03, 3))
     ground = tone * (1 + 0.012 * _noise(rng, size, (2, 2)))[..., None]
     reach = 0.8 * scale
     move = np.array([[1, 0, reach * 0.5], [0, 1, reach]], np.float32)
@@ -270,4 +265,4 @@ def _photograph(
     cloth = albedo * shade[..., None]
     mixed = ground + (cloth - ground) * alpha[..., None]
     mixed = mixed + rng.standard_normal(mask.shape, dtype=np.float32)[..., None] * 0.006
-    return (np.clip(mixed, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(np.clip(mixed, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vestiary.synth.cut import Cut
-from vestiary.synth.mesh import ramp, ripples
+from vestiary.synth.mesh import f32, ramp, ripples
 from vestiary.synth.poses import Pose
 from vestiary.synth.wear import Laid
 from vestiary.types import UPPER
@@ -36,7 +36,7 @@ def folds(laid: Laid, rest: Array, cut: Cut, pose: Pose, soft: float, seed: int)
     elif cut.category != "skirt":
         bend = np.where(rest[:, 0] > 0, pose.knees["L"], pose.knees["R"])
         reach = 42.0 if cut.category == "trousers" else 200.0
-        height = height + _limb(laid, rng, bend + 0.25, reach, 11.0) * laid.limb * 0.8
+        height = height + _limb(laid, rng, bend + 0.1, reach, 11.0) * laid.limb * 0.55
         height = height + _seat(place, cut, rng)
     return np.asarray(height * (0.65 + 1.0 * soft), np.float32)
 
@@ -47,11 +47,11 @@ def _trunk(place: Array, cut: Cut, slack: F64, rng: np.random.Generator) -> F64:
     dx, dy = np.abs(place[:, 0]) - pit[0], place[:, 1] - pit[1]
     far, turn = np.hypot(dx, dy), np.arctan2(dy, -dx)
     drag = _crease(turn * rng.uniform(9, 13) + rng.uniform(0, 6)) * np.exp(-far / 13) * ramp(far, 1, 5)
-    stretched = place * np.float32([1, 0.12])
+    stretched = place * f32([1, 0.12])
     flutes = ripples(stretched, rng, (8, 9)) * ramp(place[:, 1], hem - 34, hem) * slack
-    level = place * np.float32([0.25, 1])
+    level = place * f32([0.25, 1])
     bunch = ripples(level + 0.0, rng, (9, 7)) * ramp(place[:, 1], hem - 26, hem - 12)
-    slant = place @ np.float32([[0.8, 0.3], [0.5, 0.7]])
+    slant = place @ f32([[0.8, 0.3], [0.5, 0.7]])
     long = _crease(ripples(slant, rng, (16, 26)) * 3.0) * ramp(place[:, 1], 16, 40)
     return np.asarray(0.0042 * drag + 0.0030 * flutes + 0.0014 * bunch + 0.0036 * long * slack, np.float64)
 

@@ -1,4 +1,4 @@
-"""What is behind and below a person: studio sweeps, rooms and streets by formula, with the person's shadow on the floor."""
+"""What is behind and below a person: studio sweeps, rooms and streets by formula, with the person's shadow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vestiary.synth.light import Lamps, light, linear
-from vestiary.synth.mesh import ramp
+from vestiary.synth.mesh import f32, ramp
 from vestiary.synth.raster import Camera
 
 Array = NDArray[np.float32]
@@ -46,7 +46,7 @@ def paint_ground(ground: Ground, camera: Camera, lamps: Lamps, floor: float, cas
     to_floor = np.where(dz < -1e-4, (floor - camera.eye[2]) / np.minimum(dz, -1e-4), 1e4).astype(np.float32)
     low = to_floor < to_wall
     away = np.where(low, to_floor, to_wall)
-    across, up, deep = dx * away, camera.eye[2] + dz * away - np.float32(floor), camera.eye[1] + away
+    across, up, deep = f32(dx * away), f32(camera.eye[2] + dz * away - floor), f32(camera.eye[1] + away)
     makers = {"studio": _studio, "room": _room, "street": _street, "park": _park}
     scene = makers[ground.kind](rng, across, up, deep, low, ground.wall)
     blur = {"studio": 0.0, "room": 0.0016, "street": 0.005, "park": 0.007}[ground.kind]
@@ -55,11 +55,7 @@ def paint_ground(ground: Ground, camera: Camera, lamps: Lamps, floor: float, cas
         near = (1 - ramp(deep, -0.6, 2.0) * (1 if ground.kind != "room" else 0.6))[..., None] * low[..., None]
         scene = scene * near + soft * (1 - near)
     shaded = _shadow(lamps, floor, casters, across, deep, low)
-    wall = (
-        np.float32(lamps.sky) * 0.5
-        + np.float32(lamps.floor) * 0.5
-        + 0.42 * np.float32(lamps.power) * abs(lamps.towards[1])
-    )
+    wall = f32(lamps.sky) * 0.5 + f32(lamps.floor) * 0.5 + 0.42 * f32(lamps.power) * abs(lamps.towards[1])
     fade = (
         ramp(deep, ground.wall - 1.2, ground.wall)[..., None]
         if ground.kind == "studio"
@@ -73,9 +69,9 @@ def _shadow(lamps: Lamps, floor: float, casters: Array, across: Array, deep: Arr
     step, x0, y0, columns, rows = 0.03, -1.8, -1.2, 120, 110
     gx, gy = np.meshgrid(x0 + step * np.arange(columns), y0 + step * np.arange(rows))
     points = np.stack([gx, gy, np.full_like(gx, floor)], -1).reshape(-1, 3).astype(np.float32)
-    up = np.broadcast_to(np.float32([0, 0, 1]), points.shape)
+    up = np.broadcast_to(f32([0, 0, 1]), points.shape)
     lit = light(points, up, casters, lamps, floor=floor, skies=24)
-    table = (lit.ambient + lit.key[:, None] * np.float32(lamps.power) * lamps.towards[2]).reshape(rows, columns, 3)
+    table = (lit.ambient + lit.key[:, None] * f32(lamps.power) * lamps.towards[2]).reshape(rows, columns, 3)
     table = cv2.GaussianBlur(table, (0, 0), 0.8)
     found = cv2.remap(
         table, (across - x0) / step, (deep - y0) / step, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
@@ -92,11 +88,13 @@ def _slow(rng: np.random.Generator, shape: tuple[int, ...], cells: int) -> Array
     return np.asarray(cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _studio(rng: np.random.Generator, across: Array, up: Array, deep: Array, low: Array, wall: float) -> Array:
+def _studio(
+    rng: np.random.Generator, across: Array, up: Array, deep: Array, low: NDArray[np.bool_], wall: float
+) -> Array:
     """Seamless paper, brighter in the middle."""
     tone, glow = _tone(rng), float(rng.uniform(0.0, 0.35))
     light_spot = np.exp(-((across - rng.normal(0, 0.4)) ** 2 + (up - 1.3) ** 2) / 1.6)
-    level = (1 - glow * 0.5 + glow * light_spot) * (1 + 0.006 * _slow(rng, across.shape, 3))
+    level = 1.15 * (1 - glow * 0.5 + glow * light_spot) * (1 + 0.006 * _slow(rng, across.shape, 3))
     return np.asarray(tone * level[..., None], np.float32)
 
 
@@ -123,11 +121,13 @@ def _tiles(rng: np.random.Generator, x: Array, y: Array, side: float) -> Array:
     return np.asarray(tone * ((0.92 + 0.14 * pick) * np.where(edge < 0.012, 0.7, 1))[..., None], np.float32)
 
 
-def _room(rng: np.random.Generator, across: Array, up: Array, deep: Array, low: Array, wall: float) -> Array:
+def _room(
+    rng: np.random.Generator, across: Array, up: Array, deep: Array, low: NDArray[np.bool_], wall: float
+) -> Array:
     """A painted wall with skirting board, a picture or a doorway, and boards, tiles or carpet."""
     tone = _tone(rng)
     paper = tone * (1 + 0.015 * _slow(rng, across.shape, 4) + 0.05 * np.tanh(across))[..., None]
-    board = np.float32([0.82, 0.81, 0.79])
+    board = f32([0.82, 0.81, 0.79])
     scene = np.where((up < 0.09)[..., None], board * np.where(np.abs(up - 0.085) < 0.006, 0.6, 1)[..., None], paper)
     if rng.random() < 0.6:
         centre, wide = float(rng.choice([-1, 1]) * rng.uniform(0.75, 1.3)), float(rng.uniform(0.25, 0.45))
@@ -135,7 +135,7 @@ def _room(rng: np.random.Generator, across: Array, up: Array, deep: Array, low: 
         frame = inside & ((np.abs(across - centre) > wide - 0.03) | (np.abs(up - 1.55) > wide * 1.2 - 0.03))
         art = _tone(rng) * (1 + 0.4 * _slow(rng, across.shape, 6))[..., None]
         scene = np.where(inside[..., None], np.clip(art, 0.02, 0.9), scene)
-        scene = np.where(frame[..., None], np.float32([0.06, 0.05, 0.04]) * float(rng.choice([1, 8])), scene)
+        scene = np.where(frame[..., None], f32([0.06, 0.05, 0.04]) * float(rng.choice([1, 8])), scene)
     if rng.random() < 0.5:
         edge = float(rng.choice([-1, 1]) * rng.uniform(0.9, 1.6))
         door = (across - edge) * np.sign(edge) > 0
@@ -149,7 +149,9 @@ def _room(rng: np.random.Generator, across: Array, up: Array, deep: Array, low: 
     return np.asarray(np.where(low[..., None], ground, scene) * corner[..., None], np.float32)
 
 
-def _street(rng: np.random.Generator, across: Array, up: Array, deep: Array, low: Array, wall: float) -> Array:
+def _street(
+    rng: np.random.Generator, across: Array, up: Array, deep: Array, low: NDArray[np.bool_], wall: float
+) -> Array:
     """Facades with windows, a kerb and paving stones."""
     scene = np.broadcast_to(linear((0.80, 0.86, 0.92)) * 1.3, (*across.shape, 3)).copy()
     edge = -wall * 1.2
@@ -161,7 +163,7 @@ def _street(rng: np.random.Generator, across: Array, up: Array, deep: Array, low
         i, j = np.mod((across - edge) / bay, 1), np.mod(up / storey, 1)
         glass = (np.abs(i - 0.5) < 0.28) & (np.abs(j - 0.55) < 0.27)
         lit = np.mod(np.sin(np.floor((across - edge) / bay) * 9.1 + np.floor(up / storey) * 4.7) * 91.7, 1) > 0.6
-        pane = np.where(lit[..., None], np.float32([0.55, 0.52, 0.40]), np.float32([0.07, 0.09, 0.11]))
+        pane = np.where(lit[..., None], f32([0.55, 0.52, 0.40]), f32([0.07, 0.09, 0.11]))
         scene = np.where(
             house[..., None],
             np.where(glass[..., None], pane, tone * (1 + 0.04 * _slow(rng, across.shape, 9))[..., None]),
@@ -176,7 +178,9 @@ def _street(rng: np.random.Generator, across: Array, up: Array, deep: Array, low
     return np.asarray(np.where(low[..., None], ground, scene), np.float32)
 
 
-def _park(rng: np.random.Generator, across: Array, up: Array, deep: Array, low: Array, wall: float) -> Array:
+def _park(
+    rng: np.random.Generator, across: Array, up: Array, deep: Array, low: NDArray[np.bool_], wall: float
+) -> Array:
     """Trees with spots of light, lawn and a path."""
     shape = across.shape
     leaf, sky = linear((0.32, 0.42, 0.24)), linear((0.84, 0.89, 0.92)) * 1.3

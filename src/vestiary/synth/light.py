@@ -1,7 +1,7 @@
 """Light: a soft key lamp and light from all sides, with shadows worked out at the vertices.
 
-For each of many directions the surfaces' points are splatted into a small depth map; a vertex that lies behind it gets no
-light from there. Summed over directions this gives soft shadows, ambient occlusion and contact shadows at once.
+For each of many directions the surfaces' points are splatted into a small depth map; a vertex behind it gets no light
+from there. Summed over directions this gives soft shadows, ambient occlusion and contact shadows at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from vestiary.synth.mesh import f32
 
 if TYPE_CHECKING:
     from vestiary.types import Picture
@@ -66,7 +68,7 @@ def normals(points: Array, faces: NDArray[np.int32]) -> Array:
     flat = np.cross(b - a, c - a)
     corners = faces.ravel()
     total = np.stack([np.bincount(corners, np.repeat(flat[:, k], 3), minlength=len(points)) for k in range(3)], 1)
-    return (total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-12)).astype(np.float32)
+    return f32(total / (np.linalg.norm(total, axis=1, keepdims=True) + 1e-12))
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def light(
             arrives *= low[chosen]
         ambient[chosen] += arrives[:, None] * lamps.ambient(way) * np.float32(4 / skies)
     open_sky = lamps.ambient(normal) * np.float32(0.9)
-    return Lit(key, ambient + np.float32(0.14) * (open_sky - 0.5 * ambient))  # light that has bounced before
+    return Lit(key, f32(ambient + 0.14 * (open_sky - 0.5 * ambient)))  # light that has bounced before
 
 
 def _sees(points: Array, casters: Array, way: Array, reach: float, texel: float, slack: Array, *, soft: bool) -> Array:
@@ -161,4 +163,4 @@ def develop(picture: Array, rng: np.random.Generator, *, samples: int, exposure:
     noise = rng.standard_normal(small.shape[:2], dtype=np.float32)
     noise = 0.6 * noise + 0.8 * cv2.GaussianBlur(noise, (0, 0), 0.8)
     coded = coded + (noise * grain * (1.1 - coded.mean(2)))[..., None]
-    return (np.clip(coded, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(np.clip(coded, 0, 1) * 255 + 0.5).astype(np.uint8)

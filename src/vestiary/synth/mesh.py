@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,10 +11,15 @@ Array = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-def compact(quads: Ints) -> tuple[NDArray[np.intp], Ints]:
+def f32(values: object) -> Array:
+    """Values as an array of single precision."""
+    return np.asarray(values, np.float32)
+
+
+def compact(quads: Ints) -> tuple[Ints, Ints]:
     """The vertices that these faces use, and the faces renumbered for them."""
     used, index = np.unique(quads, return_inverse=True)
-    return used, index.reshape(quads.shape).astype(np.int32)
+    return used.astype(np.int32), np.asarray(index.reshape(quads.shape), np.int32)
 
 
 def triangles(quads: Ints) -> Ints:
@@ -63,7 +70,7 @@ def subdivide(values: Array, quads: Ints) -> tuple[Array, Ints]:
     return np.concatenate([moved, edge_point, middle]).astype(np.float32), fresh.astype(np.int32)
 
 
-def _gather(index: NDArray[np.intp], values: Array, count: int) -> Array:
+def _gather(index: NDArray[Any], values: Array, count: int) -> Array:
     return np.stack([np.bincount(index, values[:, k], count) for k in range(values.shape[1])], 1).astype(np.float32)
 
 
@@ -78,14 +85,14 @@ def relax(points: Array, quads: Ints, steps: int, amount: Array | float = 0.6) -
     return points.astype(np.float32)
 
 
-def ripples(points: Array, rng: np.random.Generator, length: tuple[float, ...], waves: int = 24) -> Array:
+def ripples(points: Any, rng: np.random.Generator, length: tuple[float, ...], waves: int = 24) -> Array:
     """Smooth noise of unit variance in space `(N, D)`; `length` = wavelength along each axis, in the points' unit."""
     ways = (rng.normal(0, 1, (waves, len(length))) / np.array(length) * 2 * np.pi * 0.6).astype(np.float32)
     phase = rng.uniform(0, 2 * np.pi, waves).astype(np.float32)
     return np.asarray(np.cos(points @ ways.T + phase).sum(1) * np.float32(np.sqrt(2 / waves)), np.float32)
 
 
-def ramp(x: Array, low: float, high: float) -> Array:
+def ramp(x: Any, low: float, high: float) -> Array:
     """0 below `low`, 1 above `high`, smooth between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -15,7 +15,8 @@ from vestiary.synth.fabrics import Fabric
 from vestiary.synth.folds import wrinkles
 from vestiary.synth.light import Lamps, Lit, light, normals
 from vestiary.synth.looks import Look, Surface
-from vestiary.synth.raster import Camera, Hits, cast
+from vestiary.synth.mesh import f32
+from vestiary.synth.raster import Camera, cast
 from vestiary.types import Part
 
 if TYPE_CHECKING:
@@ -101,13 +102,16 @@ def _surface(
     canvas: Canvas, surface: Surface, points: Array, faces: NDArray[np.int32], screen: Array, vertex: Array,
     camera: Camera, lamps: Lamps,
 ) -> None:  # fmt: skip
-    hits = cast(screen, faces, camera.size)
+    hits = cast(screen, faces, camera.size, facing=0 if surface.sheet else 1)
     wins = hits.distance < canvas.near[hits.y, hits.x] + np.float32(surface.reach)
     if surface.edge is not None:
         wins &= hits.spread(surface.edge[:, None], faces)[:, 0] > 0
     hits = hits[wins]
     found = hits.spread(np.concatenate([vertex, points, surface.values], 1), faces)
     normal = _unit(found[:, :3])
+    if surface.sheet:
+        away = (normal * (found[:, 7:10] - f32(camera.eye))).sum(1) > 0
+        normal[away] *= -1
     look = surface.material(found[:, 10:], normal)
     canvas.colour[hits.y, hits.x] = shade(look, normal, found[:, 7:10], Lit(found[:, 3], found[:, 4:7]), camera, lamps)
     canvas.near[hits.y, hits.x] = hits.distance
@@ -187,20 +191,20 @@ def _crumple(flat: Flat, at: Array, normal: Array, turn: F64) -> Array:
     seed = int(abs(flat.scale) * 1000) % (1 << 30)
     across, down = wrinkles(flat.front.shape, flat.scale, seed)
     slopes = sample(np.dstack([across, down]), at) * np.float32(1.3 - flat.fabric.stiff)
-    right = np.float32(turn @ [1.0, 0.0, 0.0])
-    return _unit(normal - slopes[:, :1] * right + slopes[:, 1:] * np.float32([0, 0, 1]))
+    right = f32(turn @ [1.0, 0.0, 0.0])
+    return _unit(normal - slopes[:, :1] * right + slopes[:, 1:] * f32([0, 0, 1]))
 
 
 def shade(look: Look, normal: Array, place: Array, lit: Lit, camera: Camera, lamps: Lamps) -> Array:
     """Light that goes from points to the camera: wrapped diffuse, ambient, Blinn-Phong."""
-    way, power = lamps.towards, np.float32(lamps.power)
+    way, power = lamps.towards, f32(lamps.power)
     cosine = normal @ way
-    wrap = np.float32(look.wrap)
+    wrap = f32(look.wrap)
     direct = np.maximum((cosine[:, None] + wrap) / (1 + wrap) ** 2, 0) * lit.key[:, None] * power
     lean = 1 + 0.25 * normal[:, 2:] + 0.1 * lamps.side * normal[:, :1]
     colour = look.colour * (direct + lit.ambient * lean)
     shine = np.asarray(look.shine, np.float32)
-    view = np.float32(camera.eye) - place
+    view = f32(camera.eye) - place
     half = _unit(_unit(view) + way)
     strength = np.maximum((normal * half).sum(1), 0) ** look.gloss * (look.gloss + 8) / 25
     colour += (strength * shine * lit.key * np.maximum(cosine, 0))[:, None] * power

@@ -1,7 +1,7 @@
 """A camera and a rasteriser by index pictures: which triangle each pixel shows, and where in it.
 
-Triangles of one layer are painted from far to near; each pixel then knows its triangle's plane, so depth and weights are
-exact there, and layers are laid over each other pixel by pixel. NumPy and OpenCV alone, hence the same bytes everywhere.
+Triangles of one layer are painted from far to near; each pixel then knows its triangle's plane, so depth and weights
+are exact there, and layers are laid over each other pixel by pixel.
 """
 
 from __future__ import annotations

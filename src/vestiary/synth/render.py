@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -77,14 +77,15 @@ def _view(scene: Scene, canvas: Canvas, ground: Array, flat: Flat) -> View:
     )  # fmt: skip
 
 
-def _samples(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _samples(values: NDArray[Any]) -> NDArray[Any]:
     """`(S, H, W, …)` the samples of each pixel."""
     return np.stack([values[j::SAMPLES, i::SAMPLES] for j in range(SAMPLES) for i in range(SAMPLES)])
 
 
-def _commonest(labels: NDArray[np.generic]) -> NDArray[np.generic]:
+def _commonest(labels: NDArray[Any]) -> NDArray[Any]:
     """The most frequent of each pixel's samples; of equally frequent ones the one that is no background."""
-    best, most = labels[0], np.zeros(labels.shape[1:], np.int32)
+    best: NDArray[Any] = labels[0]
+    most = np.zeros(labels.shape[1:], np.int32)
     for one in labels:
         count = (labels == one).sum(0) * 2 + (one != 0)
         best, most = np.where(count > most, one, best), np.maximum(count, most)

@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from vestiary.synth.anatomy import Anatomy, measure
 from vestiary.synth.body import PARAMETERS, Body, Posed, about, make_body, pose_body
 from vestiary.synth.cut import draw_cut
-from vestiary.synth.drape import dress
+from vestiary.synth.drape import Cloth, dress
 from vestiary.synth.fabrics import COLOURS, draw_fabric, draw_print
 from vestiary.synth.flat import Flat, draw_flat
+from vestiary.synth.flesh import eyes, shoes, skin
 from vestiary.synth.grounds import Ground, draw_ground
+from vestiary.synth.hair import hair
 from vestiary.synth.light import Lamps
-from vestiary.synth.looks import Face, Surface, draw_face, eyes, hair, shoes, skin, turned
+from vestiary.synth.looks import Face, Surface, draw_face, turned
 from vestiary.synth.paint import OF_CATEGORY, Garb
 from vestiary.synth.poses import Pose, draw_pose
 from vestiary.synth.raster import Camera
+from vestiary.synth.wear import hang
 from vestiary.types import UPPER, Category, Sleeve
 
 if TYPE_CHECKING:
@@ -86,7 +89,7 @@ def draw_scene(seed: int, number: int, size: tuple[int, int]) -> Scene:
     tucked = bool(rng.random() < (0.55 if lower_target else 0.2)) or skirt  # a top's hem does not lie on a wide skirt
     return Scene(
         number, seed, body, anatomy, pose, posed, face, camera, frame, lamps, light, ground, turn, floor, garments,
-        others, tucked, float(rng.uniform(0.52, 0.62)),
+        others, tucked, float(rng.uniform(0.60, 0.72)),
     )  # fmt: skip
 
 
@@ -130,11 +133,19 @@ def _lamps(rng: np.random.Generator, kind: str) -> Lamps:
     key = (way[0] * flip * float(rng.uniform(0.8, 1.2)), way[1], way[2] * float(rng.uniform(0.85, 1.2)))
     warmth = float(rng.normal(0, 0.035))
     cast = np.array([1 + warmth, 1.0, 1 - warmth])
-    tint = lambda level: tuple(float(v) for v in np.array([0.98, 1.0, 1.03]) * cast * level)  # noqa: E731
     return Lamps(
-        key, radius, tuple(float(v) for v in np.array(power) * cast), tint(sky), tint(ground),  # type: ignore[arg-type]
+        key, radius, _three(np.array(power) * cast), _tinted(cast * sky), _tinted(cast * ground),
         float(rng.uniform(-0.25, 0.25)),
     )  # fmt: skip
+
+
+def _three(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])
+
+
+def _tinted(level: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Light of the sky, a little blue."""
+    return _three(np.array([0.98, 1.0, 1.03]) * level)
 
 
 def _clothes(
@@ -161,8 +172,10 @@ def _garment(
             "outerwear": (0.02, 0.02, 0.04, 0.92),
             "dress": (0.36, 0.34, 0.1, 0.2),
         }
-        sleeve = ("none", "short", "half", "long")[int(rng.choice(4, p=chances[category]))]  # type: ignore[assignment]
+        sleeve = ("none", "short", "half", "long")[int(rng.choice(4, p=chances[category]))]
     cut = draw_cut(rng, category, anatomy.girths, sleeve=sleeve)
+    while quiet and category in UPPER and cut.mark("HEM_LEFT")[1] > hang(cut, anatomy).fall(anatomy.crotch + 0.06):
+        cut = draw_cut(rng, category, anatomy.girths, sleeve=sleeve)  # must not hide the garment that counts
     pattern = None
     if quiet:
         pattern = "denim" if category in ("trousers", "shorts") and rng.random() < 0.5 else "plain"
@@ -170,15 +183,15 @@ def _garment(
     plain_front = cut.pattern.attributes.get("opening", "none") == "none"
     printed = not quiet and plain_front and fabric.pattern in ("plain", "melange")
     wanted = printed and rng.random() < (0.75 if category in ("top", "dress") else 0.2)
-    return draw_flat(rng, cut, fabric, draw_print(rng, fabric.colour) if wanted else None, size)
+    motif = draw_print(rng, fabric.colour) if wanted else None
+    return draw_flat(np.random.default_rng(int(rng.integers(1 << 62))), cut, fabric, motif, size)
 
 
 def surfaces(scene: Scene) -> list[Surface]:
     """The person without clothes, but with shoes."""
     rng = np.random.default_rng([scene.seed, scene.number, 3])
     names = list(COLOURS)
-    pick = lambda: COLOURS[names[int(rng.integers(len(names)))]]  # noqa: E731
-    upper = COLOURS["white"] if rng.random() < 0.4 else pick()
+    upper = COLOURS["white" if rng.random() < 0.4 else names[int(rng.integers(len(names)))]]
     sole = COLOURS["white"] if rng.random() < 0.6 else (0.12, 0.11, 0.10)
     every = [
         skin(scene.posed, scene.face), *eyes(scene.posed, scene.face), *hair(scene.posed, scene.face),
@@ -192,11 +205,18 @@ def wardrobe(scene: Scene, which: int) -> list[Garb]:
     flat = scene.garments[which]
     worn = [flat] if flat.cut.category == "dress" else [flat, *scene.others]
     worn.sort(key=lambda one: one.cut.category in UPPER)  # lower garments first, unless the top is tucked in
-    if scene.tucked and flat.cut.category != "outerwear":
+    limit = None
+    if scene.tucked and flat.cut.category != "outerwear" and len(worn) > 1:
+        limit = hang(worn[0].cut, scene.anatomy).top - 0.09
         worn.reverse()
     garbs: list[Garb] = []
+    beneath: list[Cloth] = []
     for number, one in enumerate(worn):
         below = tuple(OF_CATEGORY[other.cut.category] for other in worn[:number])
         seed = scene.number * 10 + (which if one is flat else 5)
-        garbs.append(Garb(dress(one, scene.posed, scene.anatomy, scene.pose, seed + 1), one is flat, below))
+        cloths = dress(
+            one, scene.posed, scene.anatomy, scene.pose, seed + 1, beneath, tucked=limit if number == 0 else None
+        )
+        beneath += cloths[:1]  # without sleeves
+        garbs.append(Garb(cloths, one is flat, below))
     return garbs

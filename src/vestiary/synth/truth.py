@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vestiary.synth.flat import Flat
+from vestiary.synth.mesh import f32
 from vestiary.synth.wear import hang
 from vestiary.types import UPPER, Joint
 
@@ -51,9 +52,10 @@ def pose(scene: Scene) -> tuple[Array, Array, Array]:
     hips = (room[Joint.LEFT_HIP] + room[Joint.RIGHT_HIP]) / 2
     screen = camera.project(room)
     scale = camera.focal / float(hips[1] - camera.eye[1])
-    inside = ((screen[:, :2] >= 0) & (screen[:, :2] <= np.array(camera.size) - 1)).all(1)
+    held: NDArray[np.bool_] = np.asarray((screen[:, :2] >= 0) & (screen[:, :2] <= np.array(camera.size) - 1))
+    inside = held[:, 0] & held[:, 1]
     landmarks = np.concatenate([screen[:, :2], (room[:, 1:2] - hips[1]) * scale, inside[:, None]], 1)
-    world = (room - hips)[:, [0, 2, 1]] * np.float32([1, -1, 1])
+    world = (room - hips)[:, [0, 2, 1]] * f32([1, -1, 1])
     table = np.zeros((len(COCO), 3), np.float32)
     for row, joint in enumerate(COCO):
         pair = (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER) if joint is None else (joint, joint)

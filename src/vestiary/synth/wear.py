@@ -7,6 +7,7 @@ side seams is the pattern's body, row by row; the front of an arm between its up
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,16 +52,17 @@ class Hang:
     tip: float
     drop: float  # cm by which the pattern's armpits lie lower than the body's
 
-    def fall(self, z: Array | F64) -> F64:
+    def fall(self, z: Any) -> F64:
         """Centimetres below the pattern's origin of the middle of the trunk."""
         z = np.asarray(z, np.float64)
         if self.cut.category not in UPPER:
-            return (self.top - z) * 103
+            return np.asarray((self.top - z) * 103, np.float64)
         slope = float(self.cut.mark("SHOULDER_LEFT")[1])
         above = (self.top - z) / max(self.top - self.tip, 1e-3) * slope
-        return np.where(z > self.top, (self.top - z) * 100, np.where(z > self.tip, above, slope + (self.tip - z) * 103))
+        below = np.where(z > self.tip, above, slope + (self.tip - z) * 103)
+        return np.asarray(np.where(z > self.top, (self.top - z) * 100, below), np.float64)
 
-    def side_fall(self, z: Array | F64) -> F64:
+    def side_fall(self, z: Any) -> F64:
         """Centimetres by which side seams hang lower in the pattern than the middle at this height."""
         z, pit = np.asarray(z, np.float64), self.anatomy.armpit
         return self.drop * np.where(
@@ -164,13 +166,14 @@ def _on_sleeve(points: Array, side: str, how: Hang) -> Laid:
     pit = how.cut.mark(f"ARMPIT_{'LEFT' if side == 'L' else 'RIGHT'}")
     neck = how.cut.mark(f"NECK_{'LEFT' if side == 'L' else 'RIGHT'}")
     edge_out = along(np.vstack([neck, outer]), down + 1.0 + float(np.linalg.norm(outer[0] - neck)))
-    edge_in = along(
-        np.vstack([pit * (0.4, 1.0), inner]),
-        0.6 * abs(float(pit[0]))
-        + (at - root) * 100 * length(inner) / max(length(outer) - root * 100 * stretch, 4.0) * stretch,
-    )
+    long, d = length(outer), down + 1.0
+    start = min(root * 100 * stretch, 0.6 * long)  # where the inner edge begins
+    inner_at = np.where(d < long, (d - start) / (long - start) * length(inner), length(inner) + d - long)
+    edge_in = along(np.vstack([pit * (0.4, 1.0), inner]), 0.6 * abs(float(pit[0])) + inner_at)
     place = (edge_in * (1 - v)[:, None] + edge_out * (1 + v)[:, None]) / 2
-    return Laid(place, front, _slack(edge_out, edge_in, limb.radius, at, 0.032), np.ones(len(points)), down)
+    slack = _slack(edge_out, edge_in, limb.radius, at, 0.032)
+    held = np.maximum(v, 0) * (1 - ramp(at, 0.0, 0.14))  # it hangs from the shoulder, its width is below the arm
+    return Laid(place, front, SNUG + (slack - SNUG) * (1 - held), np.ones(len(points)), down)
 
 
 def _armpit(how: Hang, side: str) -> Array:
@@ -186,13 +189,13 @@ def _on_leg(points: Array, side: str, how: Hang) -> Laid:
     outer, inner = how.cut.leg("LEFT" if side == "L" else "RIGHT")
     room = (crotch - how.anatomy.floor - 0.075) * 100
     stretch = max(1.0, length(outer) / room)
-    down = (crotch - points[:, 2]) * 101.5 * stretch
+    down = np.asarray((crotch - points[:, 2]) * 101.5 * stretch, np.float64)
     edge_out, edge_in = along(outer, down), along(inner, down * length(inner) / length(outer))
     place = (edge_in * (1 - v)[:, None] + edge_out * (1 + v)[:, None]) / 2
     return Laid(place, front, _slack(edge_out, edge_in, limb.radius, at, 0.05), np.ones(len(points)), down)
 
 
-def _slack(outer: F64, inner: F64, radius: F64, at: F64, most: float) -> F64:
+def _slack(outer: F64, inner: F64, radius: F64, at: Any, most: float) -> F64:
     """Metres off a limb of mean radius at distances along it, for a tube of this flat width."""
     round_limb = np.interp(at * 100, np.arange(len(radius)), radius)
     tube = 2 * np.linalg.norm(outer - inner, axis=1) / 100 / (2 * np.pi)
