@@ -178,7 +178,7 @@ def test_a_broken_photo_is_named(tmp_path: Path) -> None:
     from vestiary.training.cloth import read
 
     (tmp_path / "a.jpg").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match="a.jpg"):
+    with pytest.raises(ImageError, match=r"a\.jpg"):
         read(tmp_path / "a.jpg")
 
 

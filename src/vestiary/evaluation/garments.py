@@ -23,7 +23,7 @@ from vestiary.types import Landmark
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vestiary.types import Category, Garment, Mask, Points, Reader
+    from vestiary.types import Category, Garment, Mask, Reader
 
     Floats = NDArray[np.floating[Any]]
 
@@ -303,7 +303,7 @@ def _search(read: Sequence[tuple[str, Garment | None]]) -> dict[str, Any]:
     known = [(folder, garment.embedding) for folder, garment in read if garment and garment.embedding is not None]
     if len(known) < 6:
         return {}
-    vectors = np.stack([cast("Points", vector) for _, vector in known])
+    vectors = np.stack([vector for _, vector in known])
     near = vectors @ vectors.T
     np.fill_diagonal(near, -2)
     order = np.argsort(-near, axis=1)[:, :5]

@@ -89,7 +89,12 @@ def lab_of(rgb: RGB) -> Floats:
     return np.asarray(cv2.cvtColor(np.array([[rgb]], np.float32) / 255, cv2.COLOR_RGB2LAB)[0, 0])
 
 
+def _rgb(code: str) -> RGB:
+    red, green, blue = bytes.fromhex(code[1:])
+    return red, green, blue
+
+
 @lru_cache(maxsize=1)
 def _named() -> tuple[list[str], Floats]:
-    pairs = [(word, tuple(bytes.fromhex(code[1:]))) for word, codes in NAMED.items() for code in codes.split()]
+    pairs = [(word, _rgb(code)) for word, codes in NAMED.items() for code in codes.split()]
     return [word for word, _ in pairs], np.array([lab_of(rgb) for _, rgb in pairs])

@@ -79,7 +79,7 @@ class Views:
         pattern = shown.pattern
         if pattern is None:
             raise AssertionError("a garment was asked for")
-        words = {"category": pattern.category, "sleeve": pattern.sleeve, "neckline": pattern.neckline}
+        words: Words = {"category": pattern.category, "sleeve": pattern.sleeve, "neckline": pattern.neckline}
         words |= {name: pattern.attributes[name] for name in ("pattern", "length")}
         lean = float(np.rad2deg(np.arctan2(shown.up[0], -shown.up[1])))
         return self._packed(rng, shown.image, shown.mask, words, 0.0, lean)

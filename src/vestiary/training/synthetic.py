@@ -159,7 +159,7 @@ def _lay(
         cv2.fillPoly(mask, [_fixed(piece.outline)], 255, cv2.LINE_AA, SHIFT)
     cloths, motif = _cloths(rng, bank, picture)
     picture = _shadow(rng, picture, mask)
-    if rng.random() < 0.25:
+    if rng.random() < 0.35:
         _hang(rng, picture, pattern)
     flat = picture.copy()
     depth = rng.uniform(0.1, 0.5)
@@ -308,7 +308,12 @@ def _hanger(
     hook = np.column_stack([np.cos(arc), np.sin(arc)]) * size * 0.4 - (0, size * 1.3)
     stem = np.vstack([hook, [(0, -size * 0.5), (0, 0)]])
     bar = np.array([(-half * 0.95, half * 0.22), (0, 0), (half * 0.95, half * 0.22)])
-    for line, thick in ((stem, int(rng.integers(1, 3))), (bar, int(rng.integers(2, 6)))):
+    lift = half * rng.uniform(0.1, 0.45) if rng.random() < 0.6 else 0.0  # ground shows between hanger and neckline
+    bar[1, 1] -= lift
+    lines = [(stem - (0, lift), int(rng.integers(1, 3))), (bar, int(rng.integers(2, 6)))]
+    if lift and rng.random() < 0.5:
+        lines.append((bar * 0.4 + (0, half * rng.uniform(-0.1, 0.2)), lines[1][1]))
+    for line, thick in lines:
         cv2.polylines(picture, [_fixed(line @ axes.T + neck)], False, tint, thick, cv2.LINE_AA, SHIFT)
 
 
