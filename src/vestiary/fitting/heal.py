@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vestiary.fitting.layers import Canvas, Kind
+from vestiary.fitting.smooth import blur, grow
 from vestiary.types import Part, Person
 
 F32 = NDArray[np.float32]
@@ -41,17 +42,17 @@ def heal_seams(canvas: Canvas, person: Person, unit: float) -> None:
     area = (slice(max(y0 - margin, 0), y0 + height + margin), slice(max(x0 - margin, 0), x0 + width + margin))
     made = made[area]
     real = (person.is_part(*SKIN)[area] & (canvas.kind[area] == Kind.PHOTO)).view(np.uint8)
-    band = (_grown(made, reach) & real) | (_grown(real, max(1, reach // 2)) & made)
+    band = (_near(made, reach) & real) | (_near(real, max(1, reach // 2)) & made)
     if not band.any():
         return
     colour = canvas.colour[area]
     colour += made[..., None] * _difference(colour, made & ~band, real & ~band, band, min(1.0, GRID / unit), unit)
     known = ((made | real) & ~band).astype(np.float32)
-    mass = cv2.GaussianBlur(known, (0, 0), 1.2 * reach)
-    filled = cv2.GaussianBlur(colour * known[..., None], (0, 0), 1.2 * reach) / np.maximum(mass, 1e-4)[..., None]
-    soft = cv2.GaussianBlur(band.astype(np.float32), (0, 0), 0.35 * reach)
-    soft *= np.clip(8 * mass, 0, 1) * (band | (made & _grown(band, 1)))
-    colour += soft[..., None] * (filled - colour)
+    mass = blur(known, 1.2 * reach)
+    soft = blur(band.astype(np.float32), 0.35 * reach) * np.clip(8 * mass, 0, 1) * (band | (made & _near(band, 1)))
+    for channel in np.moveaxis(colour, 2, 0):
+        filled = blur(channel * known, 1.2 * reach) / np.maximum(mass, 1e-4)
+        channel += soft * (filled - channel)
     canvas.edited[area][soft > 1 / 512] = 255
 
 
@@ -83,6 +84,5 @@ def _difference(colour: F32, made: U8, real: U8, band: U8, scale: float, unit: f
     return np.asarray(cv2.resize(spread, full, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _grown(mask: U8, reach: int) -> NDArray[Any]:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    return np.asarray(cv2.dilate(mask, kernel))
+def _near(mask: U8, reach: int) -> U8:
+    return np.asarray(grow(mask, reach) & 1, np.uint8)
