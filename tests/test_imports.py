@@ -22,7 +22,7 @@ LEVELS = [
     {"engines"},
     {"api", "registry"},
     {"datasets"},
-    {"cli", "serve", "studio", "training", "evaluation", "__main__"},
+    {"cli", "serve", "studio", "training", "evaluation", "synth", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
