@@ -67,6 +67,19 @@ def test_every_shipped_configuration_is_whole(spec: recipes.RecipeSpec) -> None:
 
 @with_torch
 @pytest.mark.train
+def test_the_keys_of_a_recipe_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    order = ["train", TOY, "--out", str(tmp_path / "run"), "--keys", *settings(batch=3)]
+    assert main(order) == 0
+    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()}
+    assert rows["width"] == ["4"]
+    assert rows["training.batch"] == ["3", "Samples", "per", "process", "and", "backward", "pass."]
+    assert main([*order, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["training"]["batch"] == 3
+    assert not list(tmp_path.iterdir())
+
+
+@with_torch
+@pytest.mark.train
 def test_a_run_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run.yaml").write_text("width: 3\n")
     out = ["--out", str(tmp_path / "run")]

@@ -16,6 +16,8 @@ import click
 from vestiary.cli import options, say
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from vestiary.training.config import RecipeConfig
     from vestiary.training.loop import Result
     from vestiary.training.recipes import Recipe, RecipeSpec
@@ -26,6 +28,7 @@ EXIT_STOPPED = 130
 @click.command("train")
 @click.argument("recipe", required=False, metavar="RECIPE")
 @click.option("--list", "listed", is_flag=True, help="List the recipes.")
+@click.option("--keys", is_flag=True, help="List the recipe's keys, with the values that it would train with.")
 @click.option("--config", metavar="FILE|NAME", help="A YAML file with the keys that differ, or a shipped one by name.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set one key: --set training.minutes=30")
 @click.option("--out", type=options.PATH, metavar="DIR", help="Folder of the run.  [default: runs/RECIPE]")
@@ -34,6 +37,7 @@ EXIT_STOPPED = 130
 def command(
     recipe: str | None,
     listed: bool,
+    keys: bool,
     config: str | None,
     overrides: tuple[str, ...],
     out: str | None,
@@ -49,6 +53,7 @@ def command(
         vestiary train parser --set data=ccp --set training.minutes=90
         vestiary train parser --resume
         vestiary train --list
+        vestiary train parser --keys
     """
     if listed:
         _list(as_json)
@@ -61,6 +66,9 @@ def command(
     kind = load_recipe(spec)
     folder = Path(out) if out else Path("runs") / spec.name
     settings = configuration(spec, kind, config, overrides, folder if resume else None)
+    if keys:
+        _keys(settings, as_json)
+        return 0
     result, main = _run(make_recipe(kind, settings, folder), settings, folder, resume=resume, quiet=as_json)
     if main:
         _tell(result, recipe, folder, as_json)
@@ -92,6 +100,25 @@ def _list(as_json: bool) -> None:
         say.data([{**row, "config": str(one.config or "")} for row, one in zip(found, recipes, strict=True)])
     else:
         say.table([(one.name, one.summary) for one in recipes])
+
+
+def _keys(settings: BaseModel, as_json: bool) -> None:
+    if as_json:
+        say.data(settings.model_dump(mode="json"))
+    else:
+        say.table(list(_rows(settings)))
+
+
+def _rows(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Key, value, meaning."""
+    from pydantic import BaseModel
+
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        if isinstance(value, BaseModel):
+            yield from _rows(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value), field.description or ""
 
 
 def _run(recipe: Recipe, settings: RecipeConfig, folder: Path, *, resume: bool, quiet: bool) -> tuple[Result, bool]:
