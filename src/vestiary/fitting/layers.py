@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vestiary.fitting import light
 from vestiary.fitting.agnostic import Agnostic
-from vestiary.fitting.body import SIDES, Body, limb_mask
+from vestiary.fitting.body import SIDES, Body, Limb, limb_mask
 from vestiary.fitting.cloth import Cloth
 from vestiary.fitting.removal import in_front, legs_from, levels_of, removed, waistband
 from vestiary.fitting.smooth import blur
@@ -167,11 +167,21 @@ def bare_arms(
         reach = max((c.placement.cuffs[side] for c in cloths), default=0.0)
         start = max(0.92 * reach, 0.20 * body.unit)
         root = limb_mask(body.arms[side], arms.shape, grow=1.7, end=start)
-        beyond = limb_mask(body.arms[side], arms.shape, grow=1.7, start=start)
-        arms = arms * np.where((root > 0) & (beyond == 0), 0, 1)
+        arms = arms * np.where((root > 0) & ~_beyond(body.arms[side], arms.shape, start), 0, 1)
         if side in body.behind:
             arms = arms * (1 - limb_mask(body.arms[side], arms.shape, grow=1.3) / 255 * (agnostic.trunk / 255))
     return cast(F32, cv2.GaussianBlur(arms.astype(np.float32), (0, 0), 0.8)), colour
+
+
+def _beyond(limb: Limb, shape: tuple[int, int], start: float) -> NDArray[np.bool_]:
+    """The limb past a length along it, with a straight end: a round one would show in the armpit, above the cuff."""
+    width = 2 * float(limb.radius(start))
+    near = limb_mask(limb, shape, grow=1.7, start=start, end=start + width) > 0
+    here, further = limb.at(np.array([start, start + 0.5 * width]))
+    along = (further - here) / max(float(np.linalg.norm(further - here)), 1e-6)
+    rows, columns = np.nonzero(near)
+    near[rows, columns] = (columns - here[0]) * along[0] + (rows - here[1]) * along[1] >= 0
+    return near | (limb_mask(limb, shape, grow=1.7, start=start + width) > 0)
 
 
 def _cut(cloth: Cloth, waist: float, level: F32, body: Body, tuck: bool) -> F32 | None:
