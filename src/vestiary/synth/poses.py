@@ -27,16 +27,16 @@ class Pose:
     knees: dict[str, float]
 
 
-def draw_pose(rng: np.random.Generator) -> Pose:
-    """A random pose seen from the front ± 35°."""
+def draw_pose(rng: np.random.Generator, room: float = 0.0) -> Pose:
+    """A random pose seen from the front ± 35°; hanging arms lean out by `room` (a slope) at least."""
     name = str(rng.choice(POSES, p=_CHANCES))
     turn = float(np.clip(rng.normal(0, 14), -35, 35))
     turns: dict[str, Turn] = {}
     elbows = {side: float(rng.uniform(0.12, 0.34)) for side in "LR"}
     knees = {"L": 0.05, "R": 0.05}
-    out = float(rng.uniform(0.16, 0.34))
+    out = max(float(rng.uniform(0.16, 0.34)), min(room, 0.6))
     for side, sign in (("L", 1.0), ("R", -1.0)):
-        _hang(turns, side, sign, out * float(rng.uniform(0.85, 1.2)), elbows[side], float(rng.normal(0, 6)))
+        _hang(turns, side, sign, out * float(rng.uniform(1.0, 1.2)), elbows[side], float(rng.normal(0, 6)))
         spread = float(rng.uniform(0.02, 0.07))
         turns[f"upperleg01.{side}"] = (f"lowerleg01.{side}", (sign * spread, -0.02, -1.0), 0.0)
         _curl(turns, side, sign, float(rng.uniform(4, 20)))
@@ -48,7 +48,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
         turns[f"lowerleg01.{free}"] = (f"foot.{free}", (sign * 0.04, 0.14, -1.0), 0.0)
         turns["spine04"] = (0.0, sign * 2.5, 0.0)
     elif name == "walking":
-        _walk(turns, knees, free, sign, float(rng.uniform(0.10, 0.24)))
+        _walk(turns, knees, free, sign, float(rng.uniform(0.10, 0.24)), max(0.2, min(room, 0.6)))
     elif name == "hand on hip":
         elbows[free] = 1.0
         turns[f"upperarm01.{free}"] = (f"lowerarm01.{free}", (sign * 0.74, 0.30, -0.86), 0.0)
@@ -87,7 +87,7 @@ def _curl(turns: dict[str, Turn], side: str, sign: float, degrees: float) -> Non
             turns[f"{finger}-{joint}.{side}"] = (-degrees * 0.6, sign * degrees * 0.6, 0.0)
 
 
-def _walk(turns: dict[str, Turn], knees: dict[str, float], free: str, sign: float, stride: float) -> None:
+def _walk(turns: dict[str, Turn], knees: dict[str, float], free: str, sign: float, stride: float, out: float) -> None:
     other = "R" if free == "L" else "L"
     turns[f"upperleg01.{free}"] = (f"lowerleg01.{free}", (sign * 0.02, -stride, -1.0), 0.0)
     turns[f"lowerleg01.{free}"] = (f"foot.{free}", (sign * 0.01, -stride * 0.5, -1.0), 0.0)
@@ -96,5 +96,5 @@ def _walk(turns: dict[str, Turn], knees: dict[str, float], free: str, sign: floa
     knees[free], knees[other] = 0.2, 0.45
     for side, way in ((free, 1.0), (other, -1.0)):
         k = 1.0 if side == "L" else -1.0
-        turns[f"upperarm01.{side}"] = (f"lowerarm01.{side}", (k * 0.20, way * stride, -1.0), 0.0)
-        turns[f"lowerarm01.{side}"] = (f"wrist.{side}", (k * 0.10, way * stride * 0.6 - 0.25, -1.0), 0.0)
+        turns[f"upperarm01.{side}"] = (f"lowerarm01.{side}", (k * out, way * stride, -1.0), 0.0)
+        turns[f"lowerarm01.{side}"] = (f"wrist.{side}", (k * out * 0.5, way * stride * 0.6 - 0.25, -1.0), 0.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vestiary.synth.anatomy import Anatomy, measure
 from vestiary.synth.body import PARAMETERS, Body, Posed, about, make_body, pose_body
-from vestiary.synth.cut import draw_cut
+from vestiary.synth.cut import Cut, draw_cut
 from vestiary.synth.drape import Cloth, dress
 from vestiary.synth.fabrics import COLOURS, draw_fabric, draw_print
 from vestiary.synth.flat import Flat, draw_flat
@@ -73,18 +73,18 @@ def draw_scene(seed: int, number: int, size: tuple[int, int]) -> Scene:
     parameters = _person(rng)
     body = make_body(parameters)
     anatomy = measure(body)
-    pose = draw_pose(rng)
+    lower_target = rng.random() < 0.34
+    garments, others = _clothes(rng, anatomy, lower_target, size)
+    pose = draw_pose(rng, max(_room(flat.cut, anatomy) for flat in (*garments, *others)))
     posed = pose_body(body, pose.turns)
     face = draw_face(rng, parameters)
     turn = about(np.array([0.0, 0.0, 1.0]), np.radians(pose.turn))
     floor = float(posed.points[np.unique(body.basis.faces["body"])][:, 2].min()) - 0.014
-    lower_target = rng.random() < 0.34
     frame = "full" if lower_target or rng.random() < 0.6 else "half"
     camera = _camera(rng, body, posed, floor, frame, size)
     light = str(rng.choice(list(LIGHTS), p=[0.34, 0.2, 0.16, 0.16, 0.14]))
     ground = draw_ground(rng)
     lamps = _lamps(rng, light)
-    garments, others = _clothes(rng, anatomy, lower_target, size)
     skirt = any(one.cut.category == "skirt" for one in (*garments, *others))
     tucked = bool(rng.random() < (0.55 if lower_target else 0.2)) or skirt  # a top's hem does not lie on a wide skirt
     return Scene(
@@ -105,6 +105,16 @@ def _person(rng: np.random.Generator) -> dict[str, float]:
         **parameters, "gender": gender, "muscle": muscle, "weight": weight, "height": height, "age": age,
         "proportions": float(rng.uniform(0.65, 0.95)), "african": float(origin[0]), "asian": float(origin[1]),
     }  # fmt: skip
+
+
+def _room(cut: Cut, anatomy: Anatomy) -> float:
+    """How far arms must lean out, as a slope, so that the hands hang beside the cloth and not in it."""
+    fall = float(hang(cut, anatomy).fall(anatomy.crotch + 0.02))
+    if fall > float(cut.mark("HEM_LEFT")[1]) + 6:
+        return 0.0
+    half = 1.22 * 4 * float(cut.half(fall)) / 100 / (2 * np.pi)
+    limb = anatomy.arms["L"]
+    return (half + 0.05 - float(limb.joints[0, 0])) / limb.long
 
 
 def _camera(
