@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float32]
 
-VERSION = "1"
+VERSION = "2"
 ENOUGH = 60  # findable points; with fewer they are creases, and the garment has no print to lose
 RATIO = 0.85  # Lowe's test: the second best match must be that much worse
 SPREAD = 0.04  # of the garment's diagonal: how far a point may lie from a smooth warp's place
+ALIKE = 300.0**2  # squared distance of descriptors (of length 512) beyond which nothing is alike
+FARTHEST = 1e9
 GROUP = 6  # points that must agree on one affine map: torso, sleeves and legs each have their own
 LARGEST = 600.0  # pixels of the garment's diagonal at which prints are compared, at most
 
@@ -64,6 +66,7 @@ class FlatPrint:
         width = max(3, round(0.02 * self.diagonal))  # the outline is no print: stay away from it
         core = cv2.erode(np.where(alpha > 200, 255, 0).astype(np.uint8), np.ones((width, width), np.uint8))
         grey = cv2.cvtColor(np.where(alpha[..., None] > 0, image, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+        self.size = (size[0], size[1])
         self.points, self.signs = _find(grey, core)
         self.findable = self._findable(grey, core)
 
@@ -85,7 +88,9 @@ class FlatPrint:
         """The points that the result shows where a smooth warp puts them.
 
         SIFT (Lowe, "Distinctive image features from scale-invariant keypoints", 2004) with the ratio test; then groups
-        of at least six points that share an affine map (RANSAC, Fischler and Bolles 1981), largest first.
+        of at least six points that share an affine map (RANSAC, Fischler and Bolles 1981), largest first. The largest
+        group's map then takes the result back to the flat garment's frame for a second look, near each point's own
+        place: what was squeezed and turned counts as found, what was blurred or drawn anew does not.
 
         Args:
             result: `(H, W, 3) uint8`, of the person photo's size.
@@ -99,13 +104,40 @@ class FlatPrint:
         size = max(1, round(width * self.zoom)), max(1, round(height * self.zoom))
         area = (slice(y, y + height), slice(x, x + width))
         grey = cv2.resize(cv2.cvtColor(result[area], cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
-        points, signs = _find(grey, cv2.resize(where[area], size, interpolation=cv2.INTER_NEAREST))
+        inside = cv2.resize(where[area], size, interpolation=cv2.INTER_NEAREST)
+        points, signs = _find(grey, inside)
         rows = np.flatnonzero(self.findable)
         pairs = _matched(self.signs[rows], signs)
-        flat, worn = self.points[rows[pairs[:, 0]]], points[pairs[:, 1]]
-        kept = _smooth(flat, worn, SPREAD * self.diagonal)
+        places = {int(rows[row]): points[other] for row, other in pairs}
+        kept, matrix = self._smooth(places)
+        if matrix is not None:
+            places = {**self._second_look(grey, inside, matrix, rows), **kept}
+            kept, _ = self._smooth(places)
+        chosen = sorted(kept)
+        worn = np.array([kept[row] for row in chosen], np.float32).reshape(-1, 2)
         corner = np.array((x, y), np.float32)
-        return Matches(flat[kept] / np.float32(self.scale), worn[kept] / np.float32(self.zoom) + corner, count)
+        return Matches(self.points[chosen] / np.float32(self.scale), worn / np.float32(self.zoom) + corner, count)
+
+    def _smooth(self, places: dict[int, Points]) -> tuple[dict[int, Points], NDArray[np.float64] | None]:
+        """Those places that belong to a group which shares a believable affine map, and the largest group's map."""
+        rows = np.array(sorted(places), np.intp)
+        if len(rows) < GROUP:
+            return {}, None
+        flat, worn = self.points[rows], np.array([places[int(row)] for row in rows], np.float32)
+        kept, matrix = _groups(flat, worn, SPREAD * self.diagonal)
+        return {int(row): places[int(row)] for row in rows[kept]}, matrix
+
+    def _second_look(
+        self, grey: Mask, inside: Mask, matrix: NDArray[np.float64], rows: NDArray[np.intp]
+    ) -> dict[int, Points]:
+        """Matches in the result as it looks in the flat garment's frame, near their own places: row → place."""
+        way = cv2.WARP_INVERSE_MAP
+        turned = cv2.warpAffine(grey, matrix, self.size, flags=cv2.INTER_LINEAR | way, borderMode=cv2.BORDER_REPLICATE)
+        points, signs = _find(turned, cv2.warpAffine(inside, matrix, self.size, flags=cv2.INTER_NEAREST | way))
+        far = np.hypot(*np.moveaxis(self.points[rows][:, None] - points[None], 2, 0)) > 1.5 * SPREAD * self.diagonal
+        pairs = _matched(self.signs[rows], signs, far)
+        back = points @ matrix[:, :2].T + matrix[:, 2]
+        return {int(rows[row]): back[other].astype(np.float32) for row, other in pairs}
 
 
 def _find(grey: Mask, where: Mask) -> tuple[Points, Points]:
@@ -115,22 +147,25 @@ def _find(grey: Mask, where: Mask) -> tuple[Points, Points]:
     return points, (signs if signs is not None else np.zeros((0, 128), np.float32))
 
 
-def _matched(one: Points, other: Points) -> NDArray[np.intp]:
+def _matched(one: Points, other: Points, barred: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
     """`(n, 2)` indices of the descriptors that are each other's best match, well before the second best."""
     if len(one) < 2 or len(other) < 2:
         return np.zeros((0, 2), np.intp)
     squares = np.square(one).sum(1)[:, None] + np.square(other).sum(1)[None] - 2 * one @ other.T
+    if barred is not None:
+        squares[barred] = FARTHEST
     best = squares.argmin(axis=1)
     two = np.partition(squares, 1, axis=1)[:, :2]
     mutual = squares.argmin(axis=0)[best] == np.arange(len(one))
-    clear = two[:, 0] < RATIO**2 * two[:, 1]
+    clear = (two[:, 0] < RATIO**2 * two[:, 1]) & (two[:, 0] < ALIKE)
     rows = np.flatnonzero(mutual & clear)
     return np.column_stack([rows, best[rows]])
 
 
-def _smooth(flat: Points, worn: Points, spread: float) -> NDArray[np.bool_]:
-    """Which matches belong to a group that shares a believable affine map."""
+def _groups(flat: Points, worn: Points, spread: float) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
+    """Which matches belong to a group that shares a believable affine map, and the map of the largest one."""
     kept = np.zeros(len(flat), bool)
+    first = None
     left = np.arange(len(flat))
     cv2.setRNGSeed(0)
     while len(left) >= GROUP:
@@ -141,8 +176,9 @@ def _smooth(flat: Points, worn: Points, spread: float) -> NDArray[np.bool_]:
         if matrix is None or len(chosen) < GROUP or not _believable(matrix):
             break
         kept[chosen] = True
+        first = matrix if first is None else first
         left = np.setdiff1d(left, chosen)
-    return kept
+    return kept, first
 
 
 def _believable(matrix: NDArray[np.float64]) -> bool:
@@ -154,7 +190,7 @@ def _believable(matrix: NDArray[np.float64]) -> bool:
 def texture_kept(garment: Garment, person: Person, result: Picture) -> float | None:
     """How much fine structure the middle of the garment shows, as a share of the flat garment's at the same size.
 
-    The ratio of the standard deviations of L* between the scales of 1 and 3 pixels: 1 = as crisp as the garment's
+    The ratio of the mean absolute values of L* between the scales of 1 and 3 pixels: 1 = as crisp as the garment's
     photo, below = blurred, above = folds or noise were added. None where the middle is not in the picture.
     """
     flat, worn = worn_region(garment, person, result)
@@ -183,8 +219,8 @@ def lab(image: Picture) -> NDArray[np.float32]:
 
 
 def _fine(region: Region) -> float:
-    """The standard deviation of L* between the scales of 1 and 3 pixels."""
+    """The mean absolute value of L* between the scales of 1 and 3 pixels."""
     light = lab(region.image)[..., 0]
     band = cv2.GaussianBlur(light, (0, 0), 0.7) - cv2.GaussianBlur(light, (0, 0), 3)
     inside = cv2.erode(region.mask, np.ones((7, 7), np.uint8)) > 0
-    return float(band[inside].std()) if inside.sum() > 100 else 0.0
+    return float(np.abs(band[inside]).mean()) if inside.sum() > 100 else 0.0

@@ -13,7 +13,7 @@ from vestiary.types import UPPER, Joint, Landmark, Part
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vestiary.types import Garment, Mask, Person, Picture
+    from vestiary.types import Category, Garment, Mask, Person, Picture
 
     Points = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ def worn_region(garment: Garment, person: Person, result: Picture) -> tuple[Regi
     """
     upper = garment.category in UPPER
     hidden = person.is_part(*IN_FRONT)
-    worn = _drawn(_worn_corners(person, upper), result.shape[:2])
+    worn = _drawn(_worn_corners(person, garment.category), result.shape[:2])
     worn[hidden] = 0
     scale = worn_scale(garment, person)
     size = tuple(max(8, round(side * scale)) for side in garment.alpha.shape[::-1])
@@ -79,11 +79,23 @@ def _region(image: Picture, mask: Mask) -> Region | None:
     return Region(np.ascontiguousarray(image[area]), np.ascontiguousarray(mask[area]))
 
 
-def _worn_corners(person: Person, upper: bool) -> list[Points]:
-    if upper:
-        return [_quarter([person.joint(joint) for joint in (*SHOULDERS, *HIPS)], 0.15, 0.85, 0.3, 0.8)]
+# From where to where: worn, in shares of shoulders to hips or hip to knee; flat, of shoulder to waist or waist to hip.
+SPANS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
+    "top": ((0.25, 0.7), (0.25, 0.8)),
+    "outerwear": ((0.25, 0.65), (0.25, 0.75)),
+    "dress": ((0.25, 0.8), (0.25, 0.9)),
+    "skirt": ((0.1, 0.45), (0.5, 1.2)),
+    "shorts": ((0.08, 0.35), (0.7, 1.1)),
+    "trousers": ((0.25, 0.6), (1.0, 1.45)),
+}
+
+
+def _worn_corners(person: Person, category: Category) -> list[Points]:
+    span = SPANS[category][0]
+    if category in UPPER:
+        return [_quarter([person.joint(joint) for joint in (*SHOULDERS, *HIPS)], 0.15, 0.85, *span)]
     width = 0.22 * float(np.hypot(*(person.joint(HIPS[0]) - person.joint(HIPS[1])))) + 0.03 * torso_height(person)
-    return [_strip(person.joint(hip), person.joint(knee), width) for hip, knee in zip(HIPS, KNEES, strict=True)]
+    return [_strip(person.joint(hip), person.joint(knee), width, span) for hip, knee in zip(HIPS, KNEES, strict=True)]
 
 
 def _flat_corners(garment: Garment, upper: bool) -> list[Points]:
@@ -96,12 +108,12 @@ def _flat_corners(garment: Garment, upper: bool) -> list[Points]:
     marks = [Landmark[name] for name in names]
     sure = all(garment.landmarks[mark, 2] > 0.1 for mark in marks)
     corners = [garment.landmark(mark) for mark in marks] if sure else box
+    span = SPANS[garment.category][1]
     if upper:
         side = 0.15 if sure else 0.35
-        return [_quarter(corners, side, 1 - side, 0.3, 0.9)]
-    bottom = 1.3 if sure and garment.category != "skirt" else 0.9  # beyond the crotch: into the legs
-    sides = ((0.05, 0.4), (0.6, 0.95)) if garment.category != "skirt" else ((0.1, 0.9),)
-    return [_quarter(corners, left, right, 0.35, bottom if sure else 0.6) for left, right in sides]
+        return [_quarter(corners, side, 1 - side, *span)]
+    sides = ((0.08, 0.42), (0.58, 0.92)) if garment.category != "skirt" else ((0.1, 0.9),)
+    return [_quarter(corners, left, right, *(span if sure else (0.35, 0.6))) for left, right in sides]
 
 
 def _quarter(corners: list[Points], left: float, right: float, top: float, bottom: float) -> Points:
@@ -115,11 +127,11 @@ def _quarter(corners: list[Points], left: float, right: float, top: float, botto
     return np.array([place(left, top), place(right, top), place(right, bottom), place(left, bottom)], np.float32)
 
 
-def _strip(start: Points, end: Points, width: float) -> Points:
-    """`(4, 2)`: along the thigh, from a quarter of it to six tenths."""
+def _strip(start: Points, end: Points, width: float, span: tuple[float, float]) -> Points:
+    """`(4, 2)`: along the thigh, over a span of it."""
     along = end - start
     across = np.array([-along[1], along[0]], np.float32) / max(float(np.hypot(*along)), 1.0) * width
-    first, last = start + 0.25 * along, start + 0.6 * along
+    first, last = start + span[0] * along, start + span[1] * along
     return np.array([first - across, first + across, last + across, last - across], np.float32)
 
 
