@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +81,7 @@ def _seat(place: Array, cut: Cut, rng: np.random.Generator) -> F64:
     return np.asarray(0.0034 * whiskers + 0.0030 * stack * (cut.category == "trousers"), np.float64)
 
 
+@lru_cache(maxsize=4)
 def wrinkles(shape: tuple[int, int], scale: float, seed: int) -> tuple[Array, Array]:
     """Slopes across and down of small wrinkles over the flat picture, `scale` pixels per centimetre."""
     rng = np.random.default_rng(seed)
