@@ -310,15 +310,20 @@ def start(folder: Path, *rest: str, **environment: str) -> subprocess.Popen[str]
     order = [sys.executable, "-m", "vestiary", "train", "toy_recipe:ToyRecipe", "--out", str(folder), "--json"]
     paths = {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1", **environment}
     wanted = [word for setting in settings for word in ("--set", setting)]
-    return subprocess.Popen([*order, *wanted], env={**os.environ, **paths}, stdout=subprocess.PIPE, text=True)
+    given = {**os.environ, **paths}
+    return subprocess.Popen([*order, *wanted], env=given, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for(folder: Path, checkpoints: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(checkpoint.saved(folder)) < checkpoints and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 @pytest.mark.slow
 def test_killed_runs_go_on_to_the_same_bytes(tmp_path: Path) -> None:
     cut = start(tmp_path / "cut")
-    deadline = time.monotonic() + 90
-    while len(checkpoint.saved(tmp_path / "cut")) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(tmp_path / "cut", 2)
     cut.send_signal(signal.SIGKILL)  # in the middle of a run
     cut.communicate()
     reached = checkpoint.newest(tmp_path / "cut")[1]["position"]["steps"]
@@ -327,7 +332,7 @@ def test_killed_runs_go_on_to_the_same_bytes(tmp_path: Path) -> None:
     resumed = trainer(tmp_path / "cut", plan, resume=True).fit()
 
     half = start(tmp_path / "half", TOY_DIES_WHILE_SAVING="15")
-    half.communicate(timeout=90)  # dies in the middle of a checkpoint
+    half.communicate(timeout=120)  # dies in the middle of a checkpoint
     assert half.returncode == -signal.SIGKILL
     assert list((tmp_path / "half").glob(".*.part"))
     assert checkpoint.newest(tmp_path / "half")[1]["position"]["steps"] == 10
@@ -337,6 +342,16 @@ def test_killed_runs_go_on_to_the_same_bytes(tmp_path: Path) -> None:
     straight = trainer(tmp_path / "straight", plan).fit()
     equal_runs(straight, resumed)
     equal_runs(straight, second)
+
+
+@pytest.mark.slow
+def test_control_c_reaches_the_workers_too_and_still_ends_well(tmp_path: Path) -> None:
+    run = start(tmp_path, "training.workers=2", "training.steps=5000")
+    wait_for(tmp_path, 1)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+    told = json.loads(run.communicate(timeout=120)[0])
+    assert (run.returncode, told["reason"]) == (130, "stopped")
+    assert Path(told["checkpoint"]).is_file()
 
 
 @pytest.mark.slow

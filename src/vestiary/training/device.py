@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def accelerator_of(plan: Training, folder: Path) -> Accelerator:
     tracking.check_trackers(plan.trackers)
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
+    if plan.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     _forget_last_run()
     try:
         accelerator = Accelerator(

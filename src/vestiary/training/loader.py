@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator, Sized
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -103,7 +104,7 @@ def batches(samples: Indexed[Any], places: Places, *, workers: int = 0, pin: boo
         batch_sampler=places,
         num_workers=workers,
         collate_fn=_stack,
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_ready_worker if workers else None,
         pin_memory=pin,
         generator=torch.Generator(),  # else the loader would draw from the generator that training uses
     )
@@ -120,7 +121,9 @@ def _stack(items: list[Item]) -> Batch | VestiaryError:
     return Batch(default_collate([item.sample for item in items]), [note for item in items for note in item.skipped])
 
 
-def _one_thread(_: int) -> None:
+def _ready_worker(_: int) -> None:
     import cv2
 
     cv2.setNumThreads(0)  # OpenCV's threads do not survive a fork
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the training one ends the run
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
