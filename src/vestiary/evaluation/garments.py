@@ -1,4 +1,4 @@
-"""How well garments are read, judged on real photos that were labelled by hand.
+"""How well garments are read, judged on real photos that were labelled by eye.
 
 The labels are in `garment_labels.json` (landmarks with visibility, cut-out polygons, words; scheme in
 `docs/data/landmarks.md`). Everything goes through `read_garment`, as a user's photo does. Intervals are percentile
@@ -51,7 +51,7 @@ class Errors:
 def evaluate_landmarks(
     data: Path, *, labels: Path = LABELS, reader: Reader = "network", limit: int | None = None
 ) -> dict[str, Any]:
-    """Landmark errors and cut-out overlap on the hand-labelled photos, with the category given and guessed.
+    """Landmark errors and cut-out overlap on the labelled photos, with the category given and guessed.
 
     Args:
         data: folder of the photos, `FOLDER/NAME.jpg`.
@@ -201,7 +201,7 @@ def interval(by_photo: Sequence[Floats], figure: Callable[[Any], Any], *, draws:
 def evaluate_attributes(
     data: Path, *, labels: Path = LABELS, reader: Reader = "network", words: bool = True, limit: int | None = None
 ) -> dict[str, Any]:
-    """How often words are right: on the hand-labelled photos, and category and sleeve on all held-out photos.
+    """How often words are right: on the labelled photos, and category and sleeve on all held-out photos.
 
     Args:
         data: folder of photos, `t-shirt/NAME.jpg` and so on.

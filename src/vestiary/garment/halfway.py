@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SURE = 0.35  # of the landmarks between which another lies
 NEAR = 0.1  # of the garment's diagonal, that a notch may be away from where the network saw it
 DEEP = 0.02  # of the diagonal, that a notch goes at least above both its ends
+SKIRT_HIP = 0.5  # of the waist's width, that the hips of a skirt lie below it
 DETOUR = 1.35  # an edge that is longer than that many times its chord is no plain edge of a sleeve or leg
 BETWEEN: dict[str, tuple[str, str]] = {
     "ELBOW_OUTER": ("SHOULDER", "CUFF_OUTER"),
@@ -55,8 +56,10 @@ def derived(points: Points, marks: Sequence[Landmark], mask: Mask) -> Points:
     for mark, ends in NOTCHES.items():
         if mark in marks and min(points[end, 2] for end in ends) >= SURE:
             _notch(result, mark, ends, line)
-    if Landmark.CROTCH in marks and points[Landmark.CROTCH, 2] >= SURE:
-        _hips(result, line)
+    if Landmark.CROTCH in marks and result[Landmark.CROTCH, 2] >= SURE:
+        _hips(result, line, 0.0)
+    elif Landmark.HIP_LEFT in marks and Landmark.CROTCH not in marks:
+        _hips(result, line, SKIRT_HIP)
     for name, (first, last) in BETWEEN.items():
         for side in ("_LEFT", "_RIGHT"):
             mark = Landmark[name + side]
@@ -102,17 +105,18 @@ def _notch(points: Points, mark: Landmark, ends: tuple[Landmark, Landmark], line
         points[mark, 2] = max(float(points[mark, 2]), 0.6)
 
 
-def _hips(points: Points, line: Floats) -> None:
-    """Put both hips on the outline at the height of the crotch, measured along the line from waist to waist."""
-    crotch = points[Landmark.CROTCH, :2]
+def _hips(points: Points, line: Floats, below: float) -> None:
+    """Put both hips on the outline at the height of the crotch, or so many waist widths below the waist."""
     left, right = points[Landmark.WAIST_LEFT], points[Landmark.WAIST_RIGHT]
     across = (left - right)[:2]
     width = float(np.hypot(*across))
     if min(left[2], right[2]) < SURE or width < 8:
         return
     across = across / width
-    off = line - crotch
-    level = np.abs(off @ np.array((-across[1], across[0]))) < 2
+    down = np.array((-across[1], across[0]))
+    centre = points[Landmark.CROTCH, :2] if below == 0 else (left + right)[:2] / 2 + below * width * down
+    off = line - centre
+    level = np.abs(off @ down) < 2
     for mark, sign in ((Landmark.HIP_LEFT, 1), (Landmark.HIP_RIGHT, -1)):
         along = np.where(level, sign * (off @ across), -1)
         place = int(along.argmax())

@@ -34,7 +34,7 @@ from vestiary.training.config import RecipeConfig
 from vestiary.training.export import Exported, write_onnx
 from vestiary.training.garments import list_photos
 
-LABELS = Path(__file__).with_name("attribute_labels.json")  # words for 420 of the training photos, by eye
+LABELS = Path(__file__).with_name("attribute_labels.json")  # words for 540 of the training photos, by eye
 TESTS = Path(__file__).parents[1] / "evaluation" / "garment_labels.json"
 
 RENDERED = {"category": 0.5, "sleeve": 0.5, "neckline": 0.6, "pattern": 0.5, "length": 0.7}  # weight beside real photos
@@ -47,8 +47,9 @@ class AttributesConfig(RecipeConfig):
     garments: Path = Field(Path("data/garments"), description="Photos by folder: t-shirt/, dress/, …")
     cutouts: Path | None = Field(None, description="Folder of their masks; in the run's by default.")
     labels: Path | None = Field(LABELS, description="JSON of more words by photo.")
-    tests: Path | None = Field(TESTS, description="JSON of hand-labelled test photos, which are not trained on.")
+    tests: Path | None = Field(TESTS, description="JSON of labelled test photos, which are not trained on.")
     pretrained: bool = Field(True, description="Start from ImageNet weights.")
+    weights: Path | None = Field(None, description="Start from these weights of the whole network (a .pt file).")
     frozen: int = Field(3, ge=0, le=5, description="Levels of the encoder that are not trained.")
     rendered: float = Field(0.25, ge=0, le=1, description="Share of rendered garments.")
     labelled: float = Field(0.3, ge=0, le=1, description="Share of photos drawn from those with more words.")
@@ -96,6 +97,8 @@ class AttributesRecipe:
         self.config = config
         self.cutouts = config.cutouts or folder / "cutouts"
         network = AttributeNetwork(pretrained=config.pretrained, frozen=config.frozen)
+        if config.weights is not None:
+            network.load_state_dict(torch.load(config.weights, map_location="cpu", weights_only=True))
         self.networks: dict[str, nn.Module] = {
             "attributes": network.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             "guide": Guide(config.memory),

@@ -37,7 +37,7 @@ class LandmarksConfig(RecipeConfig):
 
     garments: Path = Field(Path("data/garments"), description="Photos by folder: t-shirt/, dress/, …")
     people: Path | None = Field(None, description="Folder with photos/ and labels/ of people, for clutter and cloth.")
-    tests: Path | None = Field(TESTS, description="JSON of hand-labelled test photos, which are not trained on.")
+    tests: Path | None = Field(TESTS, description="JSON of labelled test photos, which are not trained on.")
     pseudo: Path | None = Field(None, description="Folder of pseudo labels; in the run's folder by default.")
     pretrained: bool = Field(True, description="Start from ImageNet weights.")
     weights: Path | None = Field(None, description="Start from these weights of the whole network (a .pt file).")
