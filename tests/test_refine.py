@@ -118,6 +118,11 @@ def test_seams_of_made_up_skin_heal() -> None:
     assert (arm & (level < 312))[grown].all()
     joint = arm & (level > 290) & (level <= 299)
     assert abs(canvas.colour[joint].mean() - wearer.image[joint].mean()) < 6
+    patch = kind.copy()
+    patch[arm & (level > 290)] = layers.Kind.PHOTO
+    apart = layers.Canvas(np.where(arm[..., None] & (level[..., None] > 290), 20, colour), edited.copy(), patch)
+    heal.heal_seams(apart, wearer, 120.0)  # too unlike to be skin: no warning, nothing carried far
+    assert np.isfinite(apart.colour).all()
     nothing = layers.Canvas(colour.copy(), edited.copy(), np.zeros_like(kind))
     heal.heal_seams(nothing, wearer, 120.0)
     assert np.array_equal(nothing.colour, colour)

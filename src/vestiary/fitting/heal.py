@@ -79,7 +79,7 @@ def _difference(colour: F32, made: U8, real: U8, band: U8, scale: float, unit: f
     wide = SPREAD * unit * scale
     mass = cv2.GaussianBlur(trust, (0, 0), wide / 2)
     spread = cv2.GaussianBlur(lack * trust[..., None], (0, 0), wide / 2) / np.maximum(mass, 1e-5)[..., None]
-    away = cv2.distanceTransform((trust < 0.1).astype(np.uint8), cv2.DIST_L2, 5)
+    away = np.minimum(cv2.distanceTransform((trust < 0.1).astype(np.uint8), cv2.DIST_L2, 5), 9 * wide)
     spread *= (np.exp(-((away / wide) ** 2)) * np.clip(200 * mass, 0, 1))[..., None]
     return np.asarray(cv2.resize(spread, full, interpolation=cv2.INTER_LINEAR), np.float32)
 

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from vestiary.errors import InputError
-from vestiary.fitting.refine import CHANNELS, UNIT
+from vestiary.fitting.refine import CHANNELS, MULTIPLE, UNIT
 from vestiary.networks.discriminator import PatchDiscriminator
 from vestiary.networks.refiner import INPUTS, Refiner, apply_maps
 from vestiary.training.config import RecipeConfig, Settings
@@ -62,6 +62,13 @@ class RefinerConfig(RecipeConfig):
     encoder: Path | None = Field(None, description="The encoder's weights; left out: those of the installed package.")
     validation: int = Field(60, ge=1, description="Pairs of held-back photos to validate on.")
     losses: Weights = Field(default_factory=lambda: Weights.model_validate({}))
+
+    @field_validator("crop")
+    @classmethod
+    def _divisible(cls, crop: tuple[int, int]) -> tuple[int, int]:
+        if any(side < MULTIPLE or side % MULTIPLE for side in crop):
+            raise ValueError(f"both sides are to be multiples of {MULTIPLE}")
+        return crop
 
 
 class RefinerRecipe:
