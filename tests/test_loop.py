@@ -420,6 +420,7 @@ def test_half_precision_asks_for_a_gpu(tmp_path: Path) -> None:
         trainer(tmp_path, {"steps": 1, "precision": "fp16"})
 
 
+@pytest.mark.slow
 def test_weights_and_biases_keeps_its_files_in_the_run(tmp_path: Path) -> None:
     pytest.importorskip("wandb")
     trainer(tmp_path, {"steps": 5, "trackers": ["wandb"]}).fit()
