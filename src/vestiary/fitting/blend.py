@@ -21,7 +21,7 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
-DRIFT = 0.05  # the mean log gain over the new garment: its colour is the shop's promise
+DRIFT = 0.03  # the mean log gain over the new garment: its colour is the shop's promise
 GRAIN = ((0.5, 1.2, 1.6), (1.2, 3.0, 0.7))  # bands between two blurs in pixels, and the largest spread in each
 TILE = 256
 LIMBS = (Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_LEG, Part.RIGHT_LEG, Part.NECK, Part.FACE)

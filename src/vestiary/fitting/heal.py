@@ -21,7 +21,7 @@ SKIN = (
 )
 REACH = 0.036  # how far the old rim goes into real skin, in shoulder units
 SPREAD = 0.35  # how far into made-up skin the difference at the seam is carried, in shoulder units
-ALIKE = 45.0  # steps of 0..255 by which skin may differ from skin; more is something else
+ALIKE = 36.0  # steps of 0..255 by which skin may differ from skin; more is something else
 GRID = 40.0  # pixels to the shoulder unit at which colours are compared
 
 
