@@ -14,7 +14,6 @@ from vestiary.images import open_picture
 from vestiary.person import framing, parsing, views
 from vestiary.person.limbs import divide_skin, with_sides
 from vestiary.person.scan import find_parts
-from vestiary.person.skin import settle_arms
 from vestiary.person.tidy import tidy
 from vestiary.types import UPPER_CLOTHES, Joint, Part
 
@@ -204,32 +203,6 @@ def test_shares_follow_the_edges_of_the_photo():
     assert moved == pytest.approx(336, abs=2)
 
 
-def test_colour_settles_what_is_arm_and_what_is_sleeve(pose):
-    """The network took a bare forearm and hand on the right for cloth, and a sleeve on the left for an arm."""
-    labels = np.zeros((420, 220), np.uint8)
-    labels[20:60, 85:115] = INDEX["face"]
-    labels[80:210, 60:140] = labels[140:225, 30:60] = INDEX["top"]
-    labels[140:200, 140:170] = INDEX["arm"]
-    rng = np.random.default_rng(0)
-    photo = (np.array([60, 80, 170]) + rng.integers(-12, 12, (420, 220, 3))).astype(np.uint8)
-    skin = (np.array([200, 150, 125]) + rng.integers(-12, 12, (420, 220, 3))).astype(np.uint8)
-    photo[10:70], photo[140:225, 30:60] = skin[10:70], skin[140:225, 30:60]
-    settled = settle_arms(labels, photo, pose, parsing.CLASSES)
-    assert (settled[155:190, 42:50] == INDEX["arm"]).all()
-    assert (settled[206:218, 36:42] == INDEX["hand"]).all()
-    assert (settled[145:195, 145:165] == INDEX["top"]).all()
-    kept = np.ones(labels.shape, bool)
-    kept[135:230, 20:180] = False
-    np.testing.assert_array_equal(settled[kept], labels[kept])
-
-
-def test_colour_settles_nothing_when_skin_and_cloth_look_alike(pose):
-    labels = np.zeros((420, 220), np.uint8)
-    labels[20:60, 85:115], labels[80:210, 40:160] = INDEX["face"], INDEX["top"]
-    photo = np.full((420, 220, 3), (200, 150, 125), np.uint8)
-    np.testing.assert_array_equal(settle_arms(labels, photo, pose, parsing.CLASSES), labels)
-
-
 @pytest.fixture(scope="module")
 def astronaut():
     """A photo of somebody's upper body, her pose, and the pose network's own mask."""
@@ -309,7 +282,7 @@ def test_the_nearer_view_mends_outlines_and_leaves_names():
     weight = np.array([[1.0], [1.0]], np.float32)
     views.join_nearer(shares, nearer, weight, parsing.CLASSES)
     np.testing.assert_allclose(shares.sum(0), 1, atol=1e-3)
-    assert shares[top, 0, 0] > shares[dress, 0, 0] > 0
+    assert shares[top, 0, 0] >= shares[dress, 0, 0] > 0
     assert shares[:, 1, 1].argmax() == arm
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -131,29 +130,3 @@ def _nearest(points: Floats, pose: Points, side: str, kind: str) -> Floats:
     wanted = {Part[f"{side}_{part}"] for part in limb}
     distances = [_to_segment(points, a, b) / thick for part, a, b, thick in _bones(pose) if part in wanted]
     return np.asarray(np.min(distances, axis=0), np.float32)
-
-
-def arm_zones(shape: tuple[int, ...], pose: Points) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Three `(h, w)` masks: where a forearm lies, where a hand lies, and what is well away from both.
-
-    Only arms whose joints the pose is sure of have zones.
-    """
-    rows, columns = np.mgrid[0 : shape[0] : 2, 0 : shape[1] : 2].astype(np.float32)
-    points = np.column_stack([columns.ravel(), rows.ravel()])
-    arm, hand = (np.full(len(points), np.inf, np.float32) for _ in range(2))
-    at, unit = pose[:, :2].astype(np.float32), torso_length(pose)
-    for side in ("LEFT", "RIGHT"):
-        elbow, wrist = Joint[f"{side}_ELBOW"], Joint[f"{side}_WRIST"]
-        if pose[wrist, 3] < 0.5:
-            continue
-        knuckles = at[[Joint[f"{side}_INDEX"], Joint[f"{side}_PINKY"]]].mean(0)
-        tip = at[wrist] + (knuckles - at[wrist]) * 1.8
-        arm = np.minimum(arm, _to_segment(points, at[elbow], at[wrist]) / (FOREARM * unit))
-        hand = np.minimum(hand, _to_segment(points, at[wrist], tip) / (HAND * unit))
-    hands = (hand < 1) & (hand <= arm)
-    masks = (arm < 1) & ~hands, hands, np.minimum(arm, hand) > 1.6
-    size = (shape[1], shape[0])
-    grown = [
-        cv2.resize(m.reshape(rows.shape).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0 for m in masks
-    ]
-    return grown[0], grown[1], grown[2]

@@ -21,7 +21,6 @@ from vestiary import weights
 from vestiary.errors import WeightsError
 from vestiary.person.framing import HEIGHT, WIDTH
 from vestiary.person.limbs import with_sides
-from vestiary.person.skin import settle_arms
 from vestiary.person.tidy import tidy
 from vestiary.person.views import halves, look, parse_views
 
@@ -105,7 +104,6 @@ def parse_parts(image: Picture, pose: Points, silhouette: Mask) -> Mask:
     placed = pose.astype(np.float32)
     placed[:, :2] = pose[:, :2] @ to_grid[:, :2].T + to_grid[:, 2]
     labels = tidy(shares, grid.cut(silhouette), CLASSES)
-    labels = settle_arms(labels, grid.cut(image), placed, CLASSES)
     return grid.lay_back(with_sides(labels, placed, CLASSES), image.shape)
 
 

@@ -1,7 +1,7 @@
 """How the part parser looks at somebody: the whole person, and upper and lower half again from nearer.
 
 The network's input is small; a standing person fills only a narrow strip of it. The nearer views show face, hair,
-hands, bag and shoes about twice as large. What the clothes are called is mostly left to the view of the whole.
+hands, bag and shoes about twice as large. What the clothes are called is decided by both.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Network = Callable[[Floats, Floats], Floats]  # (N, 3, 320, 224), (N, 19, 160, 1
 TALL = 1.8  # a person's box that is so many times as high as wide is looked at from nearer
 NEARER = 0.58  # of the box's height, that either half shows
 FADE = 0.12  # of a half's height, over which it gives way to the whole at its cut edge
-TRUST = 0.65  # how far the nearer view is believed, the whole for the rest
-NAMING = 0.3  # the same, for what the clothes are called
+TRUST = 0.8  # how far the nearer view is believed, the whole for the rest
+NAMING = 0.5  # the same, for what the clothes are called
 CLOTHES = ("top", "outerwear", "dress", "skirt", "trousers", "shorts")
 
 
