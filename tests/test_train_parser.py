@@ -219,6 +219,21 @@ def test_the_loss_falls_and_the_tagged_photos_are_labelled_anew(tmp_path):
     assert all(torch.equal(one, other) for one, other in zip(old, new, strict=True))
 
 
+def test_the_export_forgets_how_often_rare_garments_were_shown(tmp_path):
+    folder = write_people(tmp_path, (1, 2, 3))
+    path = folder / "kept/classes/0003.png"
+    people = labelled_people(folder, folder / "kept")
+    classes = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    classes[classes == INDEX["trousers"]] = INDEX["skirt"]
+    cv2.imwrite(str(path), classes)
+    shift = recipe.natural_shift(people, 0.7)
+    assert shift["skirt"] < -np.log(1.5) < shift["trousers"]
+    made, _ = toy(folder, tmp_path / "run")
+    bias = (made.exported(made.networks).module.head.bias - made.networks["parser"].head.bias).detach()
+    assert float(bias[INDEX["skirt"]]) == pytest.approx(shift["skirt"], abs=1e-5)
+    assert float(bias[INDEX["hair"]]) == 0
+
+
 def test_the_exported_network_answers_as_the_trained_one(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")

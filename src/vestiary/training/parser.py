@@ -7,6 +7,7 @@ pseudo-labels of the tagged photos are worked out before the first step and kept
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -56,6 +57,7 @@ class ParserConfig(RecipeConfig):
     dice: float = Field(0.5, ge=0, description="Weight of the overlap of classes.")
     worn: float = Field(0.3, ge=0, description="Weight of which garments are seen at all.")
     tagged: float = Field(0.7, ge=0, description="How often a tagged photo is shown beside a labelled one.")
+    natural: bool = Field(True, description="Export with garments as likely as in the labelled photos.")
     relabel: tuple[float, ...] = Field(
         (0.45,), description="Shares of the run at which tagged photos are labelled anew."
     )
@@ -127,6 +129,25 @@ class Examples(Dataset[dict[str, Any]]):
         image, hints = (np.round(part * np.float32(255)).astype(np.uint8) for part in example[:2])
         target = example.target.astype(np.uint8)
         return {"image": image, "hints": hints, "target": target, "seen": presence(example.target, person)}
+
+
+def natural_shift(people: list[PersonFiles], tagged: float) -> dict[str, float]:
+    """What to add to the logits of each garment so that it is as likely as in the labelled photos.
+
+    Sampling and class weights show rare garments more often than they are worn; a network believes that. The remedy is
+    that of Saerens, Latinne & Decaestecker (2002): the logarithm of the share in labelled photos over that in training.
+    """
+    weights = sampling_weights(people, tagged)
+    shares = np.zeros((len(people), len(CLASSES)))
+    for i, person in enumerate(people):
+        counts = np.bincount(read_classes(person.classes).ravel(), minlength=256)
+        shares[i] = counts[: len(CLASSES)] / counts.sum()
+    natural = shares[[person.exact for person in people]].mean(0) + 1e-6
+    trained = weights @ shares / weights.sum() + 1e-6
+    return {
+        name: float(np.log(natural[INDEX[name]] / trained[INDEX[name]] / CLASS_WEIGHTS.get(name, 1.0)))
+        for name in views.CLOTHES
+    }
 
 
 def sampling_weights(people: list[PersonFiles], tagged: float) -> Floats:
@@ -231,7 +252,21 @@ class ParserRecipe:
     def exported(self, networks: dict[str, nn.Module]) -> Exported:
         """`image` (1, 3, 320, 224), `hints` (1, 19, 160, 112) → `logits` (1, 17, 160, 112), `worn` (1, 8)."""
         example = {"image": torch.rand(1, 3, HEIGHT, WIDTH), "hints": torch.rand(1, HINTS, HEIGHT // 2, WIDTH // 2)}
-        return Exported(networks["parser"], example, ("logits", "worn"))
+        return Exported(self._natural(networks["parser"]), example, ("logits", "worn"))
+
+    def _natural(self, model: nn.Module) -> nn.Module:
+        """A copy whose garments are as likely as in the labelled photos, where these are at hand."""
+        if not (self.config.natural and (self.config.data / "labels.txt").is_file()):
+            return model
+        training, _, _ = split_people(labelled_people(self.config.data, self.kept))
+        people = training + (tagged_people(self.config.data, self.kept) if self.config.tagged else [])
+        shifted = copy.deepcopy(model)
+        assert isinstance(shifted, PartParser)
+        assert shifted.head.bias is not None
+        with torch.no_grad():
+            for name, shift in natural_shift(people, self.config.tagged).items():
+                shifted.head.bias[INDEX[name]] += shift
+        return shifted
 
     def export(self, networks: dict[str, nn.Module], path: Path) -> None:
         """Write the ONNX file that `vestiary.person.parsing` runs."""
