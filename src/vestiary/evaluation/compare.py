@@ -17,6 +17,9 @@ from vestiary.evaluation.summary import NETWORKS, read_result
 def compare(first: Path, second: Path) -> dict[str, Any]:
     """What changes from the first result to the second, with intervals, JSON-ready.
 
+    `difference` is second minus first; `gain` is the same on the scale on which more is better (for ratios, which
+    should be 1, minus the distance from 1 of their logarithm), and `better` goes by it.
+
     Only pairs that both finished count, so a system that refuses hard pairs gains nothing by it.
 
     Args:
@@ -102,6 +105,7 @@ def _difference(name: str, pairs: list[tuple[str, dict[str, Any], dict[str, Any]
         "first": float(np.mean([a for a, _ in both])),
         "second": float(np.mean([b for _, b in both])),
         "difference": plain.as_dict(),
+        "gain": found.estimate.as_dict(),
         "better": found.better,
         "second_wins": found.wins[0],
         "first_wins": found.wins[1],

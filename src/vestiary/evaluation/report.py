@@ -64,7 +64,9 @@ def comparison_rows(found: Mapping[str, Any], names: Sequence[str]) -> list[tupl
         for name, row in part.items():
             digits = table[name].digits
             values = [number(row[side], digits) for side in ("first", "second")]
-            difference = row["difference"]
+            ratio = table[name].better == "one"  # who is better depends on the distance from 1, not on the difference
+            difference = row["gain"] if ratio else row["difference"]
             middle = number(difference["value"], digits), interval(difference, digits)
-            rows.append((table[name].title, *values, *middle, better[row["better"]]))
+            title = table[name].title + (", gain in nearness to 1" if ratio else "")
+            rows.append((title, *values, *middle, better[row["better"]]))
     return rows
