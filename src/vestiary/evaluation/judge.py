@@ -86,9 +86,9 @@ class Judge:
         if case.person is not None:
             verdict.measures["face_difference"] = preserved.face(case.photo, case.judged, case.person.parts)
             verdict.slices |= slices.of_person(case.person)
-        verdict.slices |= slices.of_facts(case.sample.facts)
         if case.person is not None and case.garment is not None:
             self._detail(case, case.person, case.garment, verdict)
+        verdict.slices |= slices.of_facts(case.sample.facts)  # what the data set knows goes before what was guessed
         return verdict
 
     def _features(self, case: Case, verdict: Verdict) -> None:

@@ -57,8 +57,8 @@ def of_person(person: Person) -> dict[str, str]:
 
 
 def of_facts(facts: Mapping[str, Any]) -> dict[str, str]:
-    """What the data set itself says of the person: synthetic sets know body, light and ground exactly."""
-    found: dict[str, str] = {}
+    """What the data set itself says: synthetic sets know garment, body, pose, light and ground exactly."""
+    found = {name: facts[name] for name in ("sleeve", "pattern") if isinstance(facts.get(name), str)}
     scene, body = facts.get("scene"), facts.get("body")
     if isinstance(scene, Mapping):
         names = ("pose", "frame", "light", "background")
