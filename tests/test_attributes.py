@@ -14,6 +14,7 @@ from vestiary.errors import ImageError, OptionError, WeightsError
 from vestiary.garment import attributes, colours, describe, search
 from vestiary.networks.sizes import ATTRIBUTE_CLASSES, ATTRIBUTE_SIDE
 from vestiary.training.cloth import formula, make_bank
+from vestiary.training.garments import held_out
 from vestiary.training.patterns import draw_pattern
 from vestiary.training.synthetic import render
 from vestiary.types import CATEGORIES, Garment
@@ -150,7 +151,8 @@ def folders(tmp_path: Path, bank: Any) -> Path:
     rng = np.random.default_rng(5)
     for name, category in (("t-shirt", "top"), ("pants", "trousers"), ("skirt", "skirt")):
         (tmp_path / "photos" / name).mkdir(parents=True)
-        for index in range(5):
+        held = next(i for i in range(99) if held_out(Path(f"{i}.jpg")))
+        for index in (*range(5), held):
             picture = cv2.cvtColor(render(rng, bank, category).image, cv2.COLOR_RGB2BGR)  # type: ignore[arg-type]
             cv2.imwrite(str(tmp_path / "photos" / name / f"{index}.jpg"), picture)
     return tmp_path / "photos"

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from vestiary.errors import DatasetError
 from vestiary.garment.describe import framed
 from vestiary.networks.attributes import AttributeNetwork
 from vestiary.networks.sizes import ATTRIBUTE_CLASSES, ATTRIBUTE_DIMENSIONS, ATTRIBUTE_SIDE
@@ -32,7 +33,7 @@ from vestiary.training.attribute_views import (
 )
 from vestiary.training.config import RecipeConfig
 from vestiary.training.export import Exported, write_onnx
-from vestiary.training.garments import list_photos
+from vestiary.training.garments import FOLDERS, list_photos
 
 LABELS = Path(__file__).with_name("attribute_labels.json")  # words for 540 of the training photos, by eye
 TESTS = Path(__file__).parents[1] / "evaluation" / "garment_labels.json"
@@ -115,12 +116,18 @@ class AttributesRecipe:
         return {"all": torch.optim.AdamW(groups, self.config.rate, weight_decay=self.config.weight_decay)}
 
     def samples(self, split: str) -> Dataset[Any]:
-        """Two views of a garment each; see `attribute_views.Views`."""
+        """Two views of a garment each; see `attribute_views.Views`.
+
+        Raises:
+            DatasetError: there are no photos.
+        """
         config = self.config
         if split == "train":
             photos, seed = training_photos(config.garments, self.barred), config.seed
         else:
             photos, seed = list_photos(config.garments, validation=True), config.seed + 1
+        if not photos:
+            raise DatasetError(f"{config.garments} holds no photos by folder.", hint=f"Such as {', '.join(FOLDERS)}.")
         write_cutouts(photos, self.cutouts)
         views = Views(
             photos,
@@ -156,6 +163,8 @@ class AttributesRecipe:
         config, network = self.config, networks["attributes"]
         device = next(network.parameters()).device
         photos = list_photos(config.garments, validation=True)
+        if not photos:
+            raise DatasetError(f"{config.garments} holds no held-out photos.", hint="One photo in ten is, by its name.")
         photos = [photos[i] for i in np.random.default_rng(0).permutation(len(photos))[: config.validation]]
         write_cutouts(photos, self.cutouts)
         right: dict[str, list[tuple[str, bool]]] = {}
