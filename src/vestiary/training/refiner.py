@@ -6,6 +6,8 @@ else: made-up ground and what cannot be known cost nothing.
 
 from __future__ import annotations
 
+import copy
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -147,9 +149,10 @@ class RefinerRecipe:
         """Write the ONNX file; it takes working pictures of any size with sides divisible by 16."""
         wanted = self.exported(networks)
         free = {name: {0: "batch", 2: "height", 3: "width"} for name in ("working", "maps")}
-        module = wanted.module.cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        module = copy.deepcopy(wanted.module).cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         names: dict[str, Any] = {"input_names": ["working"], "output_names": ["maps"], "dynamic_axes": free}
-        with torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # about the exporter's own age
             torch.onnx.export(module, (*wanted.inputs.values(),), str(path), opset_version=OPSET, dynamo=False, **names)
         halve_weights(path)
 
