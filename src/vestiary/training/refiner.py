@@ -59,7 +59,7 @@ class RefinerConfig(RecipeConfig):
     skin_weight: float = Field(4.0, gt=0, description="How much a pixel of made-up skin counts against one of cloth.")
     rate: float = Field(1.5e-3, gt=0, description="Learning rate of the generator.")
     discriminator_rate: float = Field(8e-4, gt=0, description="Learning rate of the discriminator.")
-    adversarial_from: int = Field(600, ge=0, description="Step from which the discriminator trains and counts.")
+    adversarial_from: int = Field(800, ge=0, description="Step from which the discriminator trains and counts.")
     perceptual_levels: tuple[int, ...] = Field((0, 1), description="Encoder levels of the perceptual loss.")
     encoder: Path | None = Field(None, description="The encoder's weights; left out: those of the installed package.")
     validation: int = Field(60, ge=1, description="Pairs of held-back photos to validate on.")
