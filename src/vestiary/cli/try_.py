@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vestiary.cli import options, say
-from vestiary.types import CATEGORIES
+from vestiary.types import CATEGORIES, READERS
 
 if TYPE_CHECKING:
-    from vestiary.types import Fitting, Garment, Person
+    from vestiary.types import Fitting, Garment, Person, Reader
 
 
 @click.command("try", cls=options.EngineCommand)
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     multiple=True,
     help="What the garment is, when it is not recognised; once for each garment, in their order.",
 )
+@click.option("--parser", type=click.Choice(READERS), default="network", help="How parts are told apart, as in `scan`.")
+@click.option("--reader", type=click.Choice(READERS), default="network", help="How garments are read, as in `garment`.")
+@click.option("--words/--no-words", default=True, help="Whether the attribute network has a say, as in `garment`.")
 @click.option("--layers", type=options.PATH, metavar="DIR", help=options.LAYERS_HELP)
 @options.max_pixels
 @options.common
@@ -39,6 +42,9 @@ def command(
     engine: str,
     number: int | None,
     categories: tuple[str, ...],
+    parser: Reader,
+    reader: Reader,
+    words: bool,
     layers: str | None,
     max_pixels: int,
     as_json: bool,
@@ -64,7 +70,9 @@ def command(
     for photo in (person, *garments):
         images.check_picture(photo, max_pixels=max_pixels)
     with say.StepLine(quiet=as_json) as line:
-        scanned, read, fitting = _fit(person, wanted, engine, number, max_pixels, values, line)
+        scan = {"person": number, "parser": parser, "max_pixels": max_pixels}
+        look = {"reader": reader, "words": words, "max_pixels": max_pixels}
+        scanned, read, fitting = _fit(person, wanted, engine, scan, look, values, line)
     written = _write_layers(layers, scanned, read, fitting)
     fitting.save(output)
     _tell(output, scanned, read, fitting, written, time.perf_counter() - started, as_json=as_json)
@@ -83,8 +91,8 @@ def _fit(
     person: str,
     wanted: list[tuple[str, Any]],
     engine: str,
-    number: int | None,
-    max_pixels: int,
+    scan: dict[str, Any],
+    look: dict[str, Any],
     values: dict[str, Any],
     line: say.StepLine,
 ) -> tuple[Person, list[Garment], Fitting]:
@@ -92,11 +100,11 @@ def _fit(
 
     total = len(wanted) + 1
     line(1, total, f"looking at {person}")
-    scanned = scan_person(person, person=number, max_pixels=max_pixels)
+    scanned = scan_person(person, **scan)
     read = []
     for at, (photo, category) in enumerate(wanted, 2):
         line(at, total, f"looking at {photo}")
-        read.append(read_garment(photo, category=category, max_pixels=max_pixels))
+        read.append(read_garment(photo, category=category, **look))
     return scanned, read, try_on(scanned, read, engine=engine, options=values, on_step=line)
 
 
