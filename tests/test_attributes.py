@@ -195,7 +195,9 @@ def test_the_recipe_learns_resumes_and_exports(tmp_path: Path, bank: Any) -> Non
 
     plan = {"batch": 4, "workers": 0, "steps": 10, "log_steps": 1, "averaging": 0.5, "threads": 2}
     values = {"garments": str(folders(tmp_path, bank)), "pretrained": False, "validation": 3, "bank": 3, "memory": 6}
-    config = load_config(AttributesRecipe.Config, {**values, "rendered": 0.0, "tests": None, "rate": 5e-4, "training": plan})
+    config = load_config(
+        AttributesRecipe.Config, {**values, "rendered": 0.0, "tests": None, "rate": 5e-4, "training": plan}
+    )
     folder, told = tmp_path / "run", []
 
     def listen(event: str, fields: dict[str, Any]) -> None:
