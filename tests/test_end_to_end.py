@@ -65,7 +65,8 @@ def test_command_line_from_photo_to_picture(tmp_path: Path, capsys: pytest.Captu
     provenance = read_provenance(tmp_path / "a.png")
     assert provenance == answer["provenance"]
     assert provenance["engine"] == "embedded"
-    assert provenance["weights"], "the models that had a hand in it are named"
+    assert {"parser", "garment", "attributes", "refiner"} < set(provenance["weights"]), "what had a hand in it is named"
+    assert "lite0" not in provenance["weights"], "what only judges had none"
 
 
 def landscape() -> np.ndarray:
@@ -129,3 +130,11 @@ def test_readme_code_runs_on_real_pictures(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
     assert read_provenance("out.png")["options"]["tuck"] is True
+
+
+def test_a_learned_part_that_is_left_out_is_not_named(tmp_path: Path) -> None:
+    photos = [str(samples.people()["mira"]), str(samples.garments()["tee_white"])]
+    without = ["--parser", "rules", "--reader", "rules", "--no-words", "--no-refine"]
+    assert main(["try", *photos, *without, "-o", str(tmp_path / "out.png")]) == 0
+    used = set(read_provenance(tmp_path / "out.png")["weights"])
+    assert used and not used & {"parser", "garment", "attributes", "refiner"}

@@ -204,6 +204,7 @@ class Person:
         warnings: what may spoil a fitting, in words for the user; empty for a good photo.
         timings: seconds per step.
         source: SHA-256 (hex) of the input file or pixels.
+        networks: the names of the model files that looked at it; see `vestiary.weights`.
     """
 
     image: Picture
@@ -218,6 +219,7 @@ class Person:
     warnings: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    networks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -262,6 +264,7 @@ class Garment:
         warnings: what may spoil a fitting, in words for the user.
         timings: seconds per step.
         source: SHA-256 (hex) of the input file or pixels.
+        networks: the names of the model files that looked at it; see `vestiary.weights`.
     """
 
     image: Picture
@@ -281,6 +284,7 @@ class Garment:
     warnings: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    networks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         freeze(self)

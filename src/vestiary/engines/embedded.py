@@ -126,8 +126,9 @@ class EmbeddedEngine:
         kept = _layers(prepared, cloths, canvas, mask) if options.layers else {}
         steps.done("done", image)
         warnings = prepared.person.warnings + tuple(w for g in garments for w in g.warnings)
-        known = weights.list_weights()
-        used = {name: spec.sha256 for name, spec in known.items() if name != "refiner" or options.refine}
+        seen = {*prepared.person.networks, *(name for garment in garments for name in garment.networks)}
+        known = weights.list_weights().items()
+        used = {name: spec.sha256 for name, spec in known if name in seen or (name == "refiner" and options.refine)}
         provenance = describe("embedded", prepared.person, garments, options, weights=used)
         return Fitting(image, mask, kept, provenance, {**prepared.timings, **clock.laps}, warnings)
 

@@ -90,6 +90,12 @@ class _Order:
     words: bool
     source: str
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The model files that look at the garment."""
+        seen = () if self.reader == "rules" else ("garment",)
+        return (*seen, "attributes") if self.words else seen
+
 
 def _opaque(small: Picture, alpha: Mask | None) -> Picture:
     return small if alpha is None else _on_grey(small, alpha)
@@ -132,6 +138,7 @@ def _read_flat(image: Picture, sight: Sight, alpha: Mask | None, order: _Order, 
         turned=sight.degrees,
         warnings=_warnings(sight, coarse, to_photo, {} if order.category else scores),
         source=order.source,
+        networks=order.networks,
     )
     return _finished(garment, described, clock)
 
@@ -206,5 +213,6 @@ def _read_worn(image: Picture, order: _Order, clock: Clock) -> Garment:
         worn=True,
         warnings=worn.warnings(person, kind, covers),
         source=order.source,
+        networks=person.networks + order.networks,
     )
     return _finished(garment, described, clock)

@@ -16,6 +16,14 @@ from vestiary.types import Person
 if TYPE_CHECKING:
     from vestiary.types import Mask, Picture, Points, Reader
 
+NETWORKS = (
+    "pose_detection",
+    "pose_landmark_full",
+    "selfie_segmentation",
+    "face_detection_short_range",
+    "face_landmark",
+)  # that look at every photo of a person
+
 
 def scan(image: Picture, *, person: int | None = None, parser: Reader = "network", source: str = "") -> Person:
     """All that a fitting needs to know of the person in a photo.
@@ -56,6 +64,7 @@ def scan(image: Picture, *, person: int | None = None, parser: Reader = "network
         warnings=warnings,
         timings=clock.laps,
         source=source,
+        networks=NETWORKS + (() if parser == "rules" else ("parser",)),
     )
 
 
