@@ -23,16 +23,27 @@ def counter(folder: Path, start: int, limit: int) -> Path:
     return place / "energy_uj"
 
 
-def test_a_sleep_costs_time_but_no_processor_and_a_large_array_costs_memory() -> None:
-    asleep = measure(lambda: time.sleep(0.02), 2, Energy(rapl=Path("/nowhere")))
-    assert asleep.seconds >= 0.02
-    assert asleep.cpu_seconds < 0.01
-    assert asleep.joules < 0.1
+def test_work_costs_processor_time_and_a_large_array_costs_memory() -> None:
+    def work() -> None:
+        until = time.process_time() + 0.03
+        while time.process_time() < until:
+            pass
+
+    small = measure(work, 2, Energy(10.0, rapl=Path("/nowhere")))
+    assert small.cpu_seconds >= 0.03
+    assert small.joules == pytest.approx(10.0 * small.cpu_seconds)
     large = measure(lambda: np.ones(2**25, np.uint8), 2, Energy(rapl=Path("/nowhere")))
     if sys.platform == "linux":
-        assert asleep.peak_mb is not None
+        assert small.peak_mb is not None
         assert large.peak_mb is not None
-        assert 24 < large.peak_mb - asleep.peak_mb < 64
+        assert 24 < large.peak_mb - small.peak_mb < 64
+
+
+def test_a_flag_that_the_command_uses_itself_stays_its_own_whatever_was_run_before() -> None:
+    from vestiary.cli.options import engine_options
+
+    assert "--size" in {flag for param in engine_options("paste", set()) for flag in param.opts}
+    assert "--size" not in {flag for param in engine_options("paste", {"--size"}) for flag in param.opts}
 
 
 def test_energy_is_measured_where_there_is_a_counter(tmp_path: Path) -> None:

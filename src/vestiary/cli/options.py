@@ -108,7 +108,7 @@ def _chosen_engine(args: list[str]) -> str:
     return chosen
 
 
-_derived: dict[str, list[click.Parameter]] = {}
+_derived: dict[tuple[str, frozenset[str]], list[click.Parameter]] = {}
 
 
 def engine_options(name: str, taken: set[str]) -> list[click.Parameter]:
@@ -121,15 +121,16 @@ def engine_options(name: str, taken: set[str]) -> list[click.Parameter]:
     Raises:
         UnknownEngineError: no engine has that name.
     """
-    if name not in _derived:
+    key = name, frozenset(taken)
+    if key not in _derived:
         from vestiary.registry import load_engine
 
         try:
             model = load_engine(name).Options
         except MissingExtraError:
             return []
-        _derived[name] = list(_options_of(model, name, taken))
-    return _derived[name]
+        _derived[key] = list(_options_of(model, name, taken))
+    return _derived[key]
 
 
 def _options_of(model: type[BaseModel], engine_name: str, taken: set[str]) -> Iterator[click.Parameter]:
