@@ -159,6 +159,16 @@ def test_a_sample_depends_on_seed_and_number_alone(tmp_path):
     assert (first[3]["image"] != first[4]["image"]).any()
 
 
+def test_other_layouts_teach_the_parser_too(tmp_path, monkeypatch):
+    people = labelled_people(write_people(tmp_path / "data", range(1, 7)), tmp_path / "data" / "kept")
+    asked = []
+    monkeypatch.setattr(recipe, "people_in", lambda folder, kept: asked.append(folder) or people)
+    made, _ = toy(tmp_path / "data", tmp_path / "run")
+    assert made.samples("train")[0]["image"].shape == (3, 320, 224)
+    assert asked == [tmp_path / "data"]
+    assert made.tagged == 0, "there are no photos with tags alone"
+
+
 def test_photos_are_held_back_by_number(tmp_path):
     write_people(tmp_path, (1, 5, 10, 20, 25), tagged=(30,))
     people = [*labelled_people(tmp_path, tmp_path / "kept"), *tagged_people(tmp_path, tmp_path / "kept")]

@@ -29,8 +29,9 @@ from vestiary.person import views
 from vestiary.training.augment_people import plain, upper_body, vary
 from vestiary.training.checkpoint import load_networks
 from vestiary.training.config import RecipeConfig
+from vestiary.training.dataset_people import people_in
 from vestiary.training.export import Exported, write_onnx
-from vestiary.training.people import INDEX, LabelledPerson, PersonFiles, labelled_people, read_classes, split_people
+from vestiary.training.people import INDEX, LabelledPerson, PersonFiles, read_classes, split_people
 from vestiary.training.pseudo_people import find_poses, label_tagged, tagged_people
 
 Floats = NDArray[np.float32]
@@ -45,7 +46,9 @@ TEACHER_SCALE = 0.6  # of the photo's size, at which the teacher's views are put
 class ParserConfig(RecipeConfig):
     """Keys of the recipe `parser`."""
 
-    data: Path = Field(Path("data/people"), description="Folder with photos/, labels/, labels.txt and tags.json.")
+    data: Path = Field(
+        Path("data/people"), description="Folder with label maps, in a layout of docs/data/layouts.md."
+    )
     kept: Path | None = Field(None, description="Folder of poses and pseudo-labels; in the run's by default.")
     start: Path | None = Field(None, description="Checkpoint of an earlier run whose averaged weights are the first.")
     pretrained: bool = Field(True, description="Without `start`: begin with ImageNet features.")
@@ -179,6 +182,11 @@ class ParserRecipe:
         self.networks: dict[str, nn.Module] = {"parser": model}
         self.relabelled = 0
 
+    @property
+    def tagged(self) -> float:
+        """The weight of photos that have tags but no labels; only Clothing Co-Parsing has some."""
+        return self.config.tagged if (self.config.data / "tags.json").is_file() else 0.0
+
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """AdamW with a low rate for the pretrained encoder and a high one for the rest."""
         model = self.networks["parser"]
@@ -193,14 +201,14 @@ class ParserRecipe:
     def samples(self, split: str) -> Dataset[dict[str, Any]]:
         """Variations of the labelled photos that are not held back, and of the tagged ones ("train" alone)."""
         data = self.config.data
-        training, chosen, _ = split_people(labelled_people(data, self.kept))
+        training, chosen, _ = split_people(people_in(data, self.kept))
         if split != "train":
             return Examples(chosen, sampling_weights(chosen, 1.0), self.config.seed)
-        if self.config.tagged > 0:
+        if self.tagged > 0:
             find_poses(data, self.kept)
             label_tagged(data, self.kept, teacher(shipped_parser()), anew=False)
             training = training + tagged_people(data, self.kept)
-        return Examples(training, sampling_weights(training, self.config.tagged), self.config.seed)
+        return Examples(training, sampling_weights(training, self.tagged), self.config.seed)
 
     def losses(self, which: str, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
         """Of the pixels (entropy, dice) and of the whole picture (worn)."""
@@ -219,7 +227,7 @@ class ParserRecipe:
     def advance(self, step: int, progress: float, averaged: dict[str, nn.Module]) -> bool:
         """Label the tagged photos anew with the averaged network when its time has come."""
         due = sum(progress >= share for share in self.config.relabel)
-        if due <= self.relabelled or self.config.tagged == 0:
+        if due <= self.relabelled or self.tagged == 0:
             return False
         self.relabelled = due
         label_tagged(self.config.data, self.kept, teacher(answering(averaged["parser"].eval())), anew=True)
@@ -235,7 +243,7 @@ class ParserRecipe:
 
     def validate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
         """Overlaps on the photos that are held back for choosing, whole and cut, at the network's own resolution."""
-        _, chosen, _ = split_people(labelled_people(self.config.data, self.kept))
+        _, chosen, _ = split_people(people_in(self.config.data, self.kept))
         answer = answering(networks["parser"])
         figures: dict[str, float] = {}
         for view, make in (("whole", plain), ("upper", upper_body)):
@@ -258,13 +266,13 @@ class ParserRecipe:
         """A copy whose garments are as likely as in the labelled photos, where these are at hand."""
         if not (self.config.natural and (self.config.data / "labels.txt").is_file()):
             return model
-        training, _, _ = split_people(labelled_people(self.config.data, self.kept))
-        people = training + (tagged_people(self.config.data, self.kept) if self.config.tagged else [])
+        training, _, _ = split_people(people_in(self.config.data, self.kept))
+        people = training + (tagged_people(self.config.data, self.kept) if self.tagged else [])
         shifted = copy.deepcopy(model)
         assert isinstance(shifted, PartParser)
         assert shifted.head.bias is not None
         with torch.no_grad():
-            for name, shift in natural_shift(people, self.config.tagged).items():
+            for name, shift in natural_shift(people, self.tagged).items():
                 shifted.head.bias[INDEX[name]] += shift
         return shifted
 
