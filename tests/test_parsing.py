@@ -301,3 +301,21 @@ def test_rules_find_the_large_parts(astronaut):
 def test_rules_bear_an_empty_silhouette(pose):
     photo, empty = np.zeros((420, 200, 3), np.uint8), np.zeros((420, 200), np.uint8)
     assert not find_parts(photo, pose, empty, parser="rules").any()
+
+
+def test_an_arm_of_the_clothes_colour_is_a_sleeve_and_one_of_the_faces_colour_is_not():
+    from vestiary.person.skin import settle_sleeves
+
+    face, top, arm = (parsing.CLASSES.index(name) for name in ("face", "top", "arm"))
+    labels, photo = np.zeros((120, 120), np.uint8), np.full((120, 120, 3), 90, np.uint8)
+    for rows, columns, label, colour in (
+        (slice(5, 30), slice(45, 75), face, (120, 80, 60)),
+        (slice(35, 110), slice(40, 80), top, (240, 180, 20)),
+        (slice(40, 110), slice(25, 40), arm, (235, 175, 25)),
+        (slice(40, 110), slice(80, 95), arm, (118, 82, 58)),
+    ):
+        labels[rows, columns], photo[rows, columns] = label, colour
+    photo = (photo + np.random.default_rng(0).integers(-4, 5, photo.shape)).astype(np.uint8)
+    settled = settle_sleeves(labels, photo, parsing.CLASSES)
+    assert (settled[60:100, 28:38] == top).all()
+    assert (settled[60:100, 83:93] == arm).all()

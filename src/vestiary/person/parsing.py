@@ -21,6 +21,7 @@ from vestiary import weights
 from vestiary.errors import WeightsError
 from vestiary.person.framing import HEIGHT, WIDTH
 from vestiary.person.limbs import with_sides
+from vestiary.person.skin import settle_sleeves
 from vestiary.person.tidy import tidy
 from vestiary.person.views import halves, look, parse_views
 
@@ -103,7 +104,7 @@ def parse_parts(image: Picture, pose: Points, silhouette: Mask) -> Mask:
     to_grid = grid.matrix()
     placed = pose.astype(np.float32)
     placed[:, :2] = pose[:, :2] @ to_grid[:, :2].T + to_grid[:, 2]
-    labels = tidy(shares, grid.cut(silhouette), CLASSES)
+    labels = settle_sleeves(tidy(shares, grid.cut(silhouette), CLASSES), grid.cut(image), CLASSES)
     return grid.lay_back(with_sides(labels, placed, CLASSES), image.shape)
 
 
