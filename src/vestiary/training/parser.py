@@ -46,9 +46,7 @@ TEACHER_SCALE = 0.6  # of the photo's size, at which the teacher's views are put
 class ParserConfig(RecipeConfig):
     """Keys of the recipe `parser`."""
 
-    data: Path = Field(
-        Path("data/people"), description="Folder with label maps, in a layout of docs/data/layouts.md."
-    )
+    data: Path = Field(Path("data/people"), description="Folder with label maps, in a layout of docs/data/layouts.md.")
     kept: Path | None = Field(None, description="Folder of poses and pseudo-labels; in the run's by default.")
     start: Path | None = Field(None, description="Checkpoint of an earlier run whose averaged weights are the first.")
     pretrained: bool = Field(True, description="Without `start`: begin with ImageNet features.")
