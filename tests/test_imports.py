@@ -17,12 +17,14 @@ PACKAGE = Path(vestiary.__file__).parent
 # A module may import what is on its own level or below. Sub-packages count as one.
 LEVELS = [
     {"types", "errors", "clock", "files", "samples", "download"},
-    {"images", "weights"},
+    {"images", "weights", "trust"},
     {"fitting", "person", "garment", "networks"},
     {"engines"},
     {"api", "registry"},
     {"datasets"},
-    {"cli", "serve", "studio", "training", "evaluation", "synth", "__main__"},
+    {"client", "mirror", "training", "evaluation", "synth"},
+    {"serve"},
+    {"cli", "cluster", "studio", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -7,7 +7,15 @@
     │   ├── GarmentError               no garment, or one that this body cannot wear
     │   ├── OptionError                an option with a value that is not allowed
     │   ├── DatasetError               a data folder in another layout, or with files missing or broken
-    │   └── UnknownEngineError         no engine of that name; the message lists the names
+    │   ├── UnknownEngineError         no engine of that name; the message lists the names
+    │   ├── UnsuitableError            a picture that this service does not take in or give out
+    │   ├── TooLargeError              an upload beyond the service's limit
+    │   ├── NotFoundError              nothing of that name, or it is somebody else's, or it was deleted
+    │   ├── ConflictError              the same idempotency key with another request; or not in a state for it
+    │   ├── UnauthorizedError          a key is needed, and none or a wrong one was given
+    │   └── ForbiddenError             the key is right, but not for this
+    ├── BusyError             exit 9   too much work waits, or too many requests came; try again after `retry_after`
+    ├── UnavailableError      exit 10  the database or the storage of the service cannot be reached
     ├── OutputError           exit 3   the result cannot be written where it should go
     ├── MissingExtraError     exit 4   an optional dependency is not installed; the message has the pip line
     ├── WeightsError          exit 5   a model file is missing, broken or cannot be fetched
@@ -81,6 +89,58 @@ class UnknownEngineError(InputError):
     """No engine has that name."""
 
     code, http_status = "engine-unknown", 404
+
+
+class UnsuitableError(InputError):
+    """The picture is not one that this service takes in or gives out."""
+
+    code, http_status = "unsuitable", 422
+
+
+class TooLargeError(InputError):
+    """The upload is larger than the service allows."""
+
+    code, http_status = "too-large", 413
+
+
+class NotFoundError(InputError):
+    """There is nothing of that name here, or not for this caller."""
+
+    code, http_status = "not-found", 404
+
+
+class ConflictError(InputError):
+    """The request contradicts an earlier one, or what it asks about is not in a state for it."""
+
+    code, http_status = "conflict", 409
+
+
+class UnauthorizedError(InputError):
+    """A key is needed, and none or a wrong one was given."""
+
+    code, http_status = "unauthorized", 401
+
+
+class ForbiddenError(InputError):
+    """The caller's key is not for this."""
+
+    code, http_status = "forbidden", 403
+
+
+class BusyError(VestiaryError):
+    """Too much work waits, or too many requests came; `retry_after` says in how many seconds to try again."""
+
+    code, exit_code, http_status = "busy", 9, 429
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 1.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class UnavailableError(VestiaryError):
+    """The database or the storage of the service cannot be reached."""
+
+    code, exit_code, http_status = "unavailable", 10, 503
 
 
 class OutputError(VestiaryError):
