@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vestiary import read_garment, samples
+from vestiary import inference, read_garment, samples
 from vestiary.errors import ImageError, OptionError, WeightsError
 from vestiary.garment import attributes, colours, describe, search
 from vestiary.networks.sizes import ATTRIBUTE_CLASSES, ATTRIBUTE_SIDE
@@ -84,12 +84,12 @@ def test_an_empty_mask_is_no_disaster() -> None:
 
 
 def test_a_missing_model_is_said_plainly(tmp_path: Path) -> None:
-    describe.use_model(tmp_path / "nothing.onnx")
+    inference.use_file("attributes", tmp_path / "nothing.onnx")
     try:
         with pytest.raises(WeightsError, match="missing or broken"):
             describe.describe(np.zeros((64, 64, 3), np.uint8), np.full((64, 64), 255, np.uint8))
     finally:
-        describe.use_model(None)
+        inference.use_file("attributes", None)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +214,11 @@ def test_the_recipe_learns_resumes_and_exports(tmp_path: Path, bank: Any) -> Non
     again.recipe.export(again.averaged, tmp_path / "attributes.onnx")
     picture = np.random.default_rng(0).integers(0, 255, (80, 60, 3)).astype(np.uint8)
     mask = np.full((80, 60), 255, np.uint8)
-    describe.use_model(tmp_path / "attributes.onnx")
+    inference.use_file("attributes", tmp_path / "attributes.onnx")
     try:
         seen = describe.describe(picture, mask)
     finally:
-        describe.use_model(None)
+        inference.use_file("attributes", None)
     pair = np.stack([describe.framed(picture, mask, cut=cut) for cut in (True, False)])
     with torch.no_grad():
         found = again.averaged["attributes"](torch.from_numpy(pair).permute(0, 3, 1, 2).float())

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from vestiary import inference
 from vestiary.errors import WeightsError
-from vestiary.garment import network as network_module
 from vestiary.garment.network import SIDE, decode_landmarks, letterbox, look, look_once, turned_back
 from vestiary.training.cloth import make_bank
 from vestiary.training.synthetic import Sample, render
@@ -134,12 +134,12 @@ def test_the_same_photo_gives_the_same_answer_from_many_threads() -> None:
 
 
 def test_a_missing_model_is_said_plainly(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    network_module.use_model(tmp_path / "nothing.onnx")
+    inference.use_file("garment", tmp_path / "nothing.onnx")
     try:
         with pytest.raises(WeightsError, match="missing or broken"):
             look(np.zeros((64, 64, 3), np.uint8))
     finally:
-        network_module.use_model(None)
+        inference.use_file("garment", None)
 
 
 def test_rendering_is_repeatable_and_its_landmarks_lie_on_the_garment() -> None:
@@ -189,11 +189,11 @@ def test_the_recipe_learns_resumes_and_exports(tmp_path: Path) -> None:
     network = again.averaged["garment"]
     again.recipe.export({"garment": network}, tmp_path / "garment.onnx")
     picture = samples[0].image
-    network_module.use_model(tmp_path / "garment.onnx")
+    inference.use_file("garment", tmp_path / "garment.onnx")
     try:
         seen = look(picture)
     finally:
-        network_module.use_model(None)
+        inference.use_file("garment", None)
     with torch.no_grad():
         found = network(torch.from_numpy(picture).permute(2, 0, 1)[None].float())
     mask = (found["mask"][0, 0].sigmoid() * 255).numpy()

@@ -94,8 +94,7 @@ def test_the_reader_by_rules_needs_no_network(monkeypatch: pytest.MonkeyPatch) -
     def forbidden(*_: Any) -> None:
         raise AssertionError("a network was loaded")
 
-    for module in ("network", "describe"):
-        monkeypatch.setattr(f"vestiary.garment.{module}._session", forbidden)
+    monkeypatch.setattr("vestiary.inference.session", forbidden)
     garment = read_garment(samples.garments()["tee_white"], reader="rules")
     assert garment.category == "top"
     assert garment.embedding is None

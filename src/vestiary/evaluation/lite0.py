@@ -8,14 +8,12 @@ docs/models/lite0.md.
 from __future__ import annotations
 
 import math
-import threading
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from vestiary import weights
+from vestiary import inference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 VERSION = "1"
 AREA = 512 * 384  # pixels of the picture that the network sees
 STEP = 32  # its sides are multiples of this
-_lock = threading.Lock()
 
 
 def maps(image: Picture) -> list[NDArray[np.float32]]:
@@ -50,8 +47,7 @@ def maps(image: Picture) -> list[NDArray[np.float32]]:
     shrinks = size[0] < width
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     pixels = np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32)
-    with _lock:
-        session = _session()
+    session = inference.session("lite0")
     return [level[0] for level in session.run(None, {"image": pixels})]
 
 
@@ -86,14 +82,3 @@ def difference_maps(one: Maps, other: Maps) -> list[NDArray[np.float32]]:
 def _unit(features: NDArray[np.float32]) -> NDArray[np.float32]:
     length = np.sqrt(np.square(features).sum(axis=0, keepdims=True))
     return np.asarray(features / (length + 1e-10), np.float32)
-
-
-@lru_cache(maxsize=1)
-def _session() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    path = weights.get("lite0")
-    return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -6,8 +6,6 @@ people at one scale. What its maps mean, and how they are laid on the full pictu
 
 from __future__ import annotations
 
-import functools
-import threading
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,8 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary import weights
-from vestiary.errors import WeightsError
+from vestiary import inference
 from vestiary.fitting.agnostic import Agnostic
 from vestiary.fitting.body import Body
 from vestiary.fitting.layers import Canvas, Kind
@@ -119,31 +116,7 @@ def look(working: U8) -> Maps:
     pad = [(0, -side % MULTIPLE) for side in (height, width)]
     padded = np.pad(working, [*pad, (0, 0)], mode="edge")
     tensor = padded.transpose(2, 0, 1)[None].astype(np.float32) / 255
-    (out,) = _session().run(None, {"working": tensor})
+    (out,) = inference.session("refiner").run(None, {"working": tensor})
     maps = np.ascontiguousarray(out[0, :, :height, :width].transpose(1, 2, 0).astype(np.float32))
     cloth = np.asarray(working[..., CHANNELS.index("cloth")] / 255, np.float32)
     return Maps(maps[..., 0] + maps[..., 1], maps[..., 2], np.asarray(maps[..., 3:] * 255, np.float32), cloth)
-
-
-_opening = threading.Lock()
-
-
-def _session() -> Any:
-    with _opening:
-        return _opened()
-
-
-@functools.cache
-def _opened() -> Any:
-    import onnxruntime
-
-    path = weights.get("refiner")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as problem:
-        hint = "Install Vestiary again: pip install --force-reinstall --no-deps vestiary. Or do without: --no-refine"
-        raise WeightsError(f"the refiner {path} cannot be run.", hint=hint) from problem

@@ -7,18 +7,14 @@ averaged.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from vestiary.errors import WeightsError
+from vestiary import inference
 from vestiary.networks.sizes import ATTRIBUTE_CLASSES, ATTRIBUTE_SIDE
 from vestiary.types import freeze
 
@@ -27,11 +23,8 @@ if TYPE_CHECKING:
 
     from vestiary.types import Mask, Picture
 
-NAME = "attributes.onnx"
 FILL = 0.92  # of the square, that the garment's longer side takes
 GREY = 127
-_lock = threading.Lock()
-_model: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +53,7 @@ def describe(picture: Picture, mask: Mask) -> Description:
     Raises:
         WeightsError: the model file is missing or broken.
     """
-    with _lock:
-        session = _session()
+    session = inference.session("attributes")
     names = [output.name for output in session.get_outputs()]
     answers: dict[str, list[Any]] = {name: [] for name in names}
     for cut in (True, False):
@@ -102,26 +94,3 @@ def framed(picture: Picture, mask: Mask, *, cut: bool) -> Picture:
 def neutral_ground(mean: float) -> float:
     """The grey on which a cut-out of that mean brightness is shown: darker, or lighter."""
     return 198.0 if mean < 128 else 58.0
-
-
-def use_model(path: Path | None) -> None:
-    """Describe with another ONNX file from now on; None for the one that is shipped."""
-    global _model
-    with _lock:
-        _model = path
-        _session.cache_clear()
-
-
-@lru_cache(maxsize=1)
-def _session() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    weights = _model or files("vestiary.networks").joinpath(NAME)
-    try:
-        return onnxruntime.InferenceSession(weights.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except Exception as problem:
-        hint = "Reinstall the package: pip install --force-reinstall vestiary"
-        raise WeightsError(f"the attribute network {NAME} is missing or broken.", hint=hint) from problem

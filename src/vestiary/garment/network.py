@@ -7,18 +7,14 @@ one that is not, turn the picture by `GarmentLook.up` and look again.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from vestiary.errors import WeightsError
+from vestiary import inference
 from vestiary.types import CATEGORIES, NECKLINES, SLEEVES, Landmark, freeze
 
 if TYPE_CHECKING:
@@ -28,15 +24,12 @@ if TYPE_CHECKING:
 
 SIDE = 256
 GREY = 127  # the letterbox's filling
-NAME = "garment.onnx"
 SURE = 8.0  # of held-out upright photos, four in five are surer than that, of turned ones one in twenty
 LEAD = 1.5  # by which a turned photo must be surer than the photo as it is
 SIDES = ("NECK", "SHOULDER", "ARMPIT", "WAIST", "HIP", "HEM")  # pairs that lie level on an upright garment
 LEFTS, RIGHTS = ([Landmark[f"{name}_{side}"] for name in SIDES] for side in ("LEFT", "RIGHT"))
 UPPER_EDGE = [Landmark.NECK_LEFT, Landmark.NECK_RIGHT, Landmark.WAIST_LEFT, Landmark.WAIST_RIGHT]
 HEMS = [Landmark.HEM_LEFT, Landmark.HEM_RIGHT]
-_lock = threading.Lock()
-_model: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +82,7 @@ def look(image: Picture) -> GarmentLook:
 def look_once(image: Picture) -> GarmentLook:
     """What the network sees in the photo as it is; arguments and errors as for `look`."""
     canvas, scale, left, top = letterbox(image)
-    with _lock:
-        session = _session()
+    session = inference.session("garment")
     pixels = canvas.transpose(2, 0, 1)[None].astype(np.float32)
     names = [output.name for output in session.get_outputs()]
     found = dict(zip(names, session.run(None, {"image": pixels}), strict=True))
@@ -189,26 +181,3 @@ def _back_to_photo(
 
 def _named(names: tuple[str, ...], scores: NDArray[np.floating[Any]]) -> dict[str, float]:
     return {name: float(score) for name, score in zip(names, scores, strict=True)}
-
-
-def use_model(path: Path | None) -> None:
-    """Look through another ONNX file from now on; None for the one that is shipped."""
-    global _model
-    with _lock:
-        _model = path
-        _session.cache_clear()
-
-
-@lru_cache(maxsize=1)
-def _session() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    weights = _model or files("vestiary.networks").joinpath(NAME)
-    try:
-        return onnxruntime.InferenceSession(weights.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except Exception as problem:
-        hint = "Reinstall the package: pip install --force-reinstall vestiary"
-        raise WeightsError(f"the garment network {NAME} is missing or broken.", hint=hint) from problem

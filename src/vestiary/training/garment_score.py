@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vestiary.garment import network
+from vestiary import inference
 from vestiary.garment.network import GarmentLook, look
 from vestiary.training.cloth import make_bank, read
 from vestiary.training.garments import FOLDERS, list_photos
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if chosen.model:
-        network.use_model(chosen.model)
+        inference.use_file("garment", chosen.model)
     held = list_photos(chosen.garments, validation=True)
     if chosen.sheet:
         cv2.imwrite(str(chosen.sheet), sheet(held[:: max(1, len(held) // 60)][:60]))
