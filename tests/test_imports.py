@@ -17,13 +17,14 @@ PACKAGE = Path(vestiary.__file__).parent
 # A module may import what is on its own level or below. Sub-packages count as one.
 LEVELS = [
     {"types", "errors", "clock", "files", "samples", "download"},
-    {"images", "weights", "trust"},
+    {"images", "decode", "encode", "jpegxl", "weights", "trust"},
+    {"inference"},
     {"fitting", "person", "garment", "networks"},
     {"engines"},
     {"api", "registry"},
     {"datasets"},
-    {"client", "mirror", "training", "evaluation", "synth"},
-    {"serve"},
+    {"mirror", "training", "evaluation", "synth"},
+    {"serve", "client"},  # the client shares the service's records, and nothing else of it
     {"cli", "cluster", "studio", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
