@@ -70,9 +70,9 @@ $(BASE): pyproject.toml
 	@touch $@
 
 $(DEV): $(BASE)
-	@$(RUN) -m pip install --quiet -e '.[dev]'
+	@$(RUN) -m pip install --quiet -e '.[dev,serve,grpc,safety,codecs]'
 	@touch $@
 
 $(TRAIN): $(DEV)
-	@$(RUN) -m pip install --quiet $(TORCH) -e '.[dev,train]'
+	@$(RUN) -m pip install --quiet $(TORCH) -e '.[dev,serve,grpc,safety,codecs,train]'
 	@touch $@
