@@ -12,7 +12,6 @@ import importlib
 import io
 import json
 import os
-import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,10 @@ from typing import IO, TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from vestiary import jpegxl
+from vestiary.decode import DAMAGE, convert, damaged, real_alpha
+from vestiary.encode import DESCRIPTION, PROVENANCE, Format
+from vestiary.encode import encode_picture as encode_picture
 from vestiary.errors import ImageError, OutputError
 from vestiary.files import check_place, write_file
 
@@ -31,18 +34,21 @@ if TYPE_CHECKING:
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 256 * 2**20
 MIN_SIDE = 64
-PROVENANCE = "vestiary"  # keyword of the PNG chunk
-_DESCRIPTION = 0x010E  # EXIF ImageDescription: where JPEG and WebP carry the provenance
-_ORIENTATION = 0x0112
 
 Source = Union[str, os.PathLike[str], bytes, IO[bytes], "PIL.Image.Image", "np.ndarray[Any, Any]"]
 
-_READABLE = "JPEG, PNG, WebP, AVIF, TIFF, GIF, BMP, JPEG 2000 and PPM"
+_READABLE = "JPEG, PNG, WebP, AVIF, JPEG XL, TIFF, GIF, BMP, JPEG 2000 and PPM"
 _PLUGINS = ("Jpeg", "Png", "WebP", "Avif", "Tiff", "Gif", "Bmp", "Jpeg2K", "Ppm")
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
-# What decoders raise for damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, IndexError, TypeError, EOFError, OverflowError, RuntimeError, struct.error)
-_WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+_WRITABLE: Mapping[str, Format] = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".webp": "webp",
+    ".avif": "avif",
+    ".jxl": "jxl",
+}
+_SAVED_QUALITY = 95
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ def open_picture(source: Source, *, max_pixels: int = MAX_PIXELS) -> Opened:
 
     Raises:
         ImageError: missing, empty, not a picture, damaged, too large or too small; the message says which.
+        MissingExtraError: it is JPEG XL, and imagecodecs is not installed.
     """
     from PIL import Image
 
@@ -84,13 +91,16 @@ def open_picture(source: Source, *, max_pixels: int = MAX_PIXELS) -> Opened:
         return _open_array(source, max_pixels)
     if isinstance(source, Image.Image):
         _check_size(source.size, "the picture", max_pixels)
-        opened = _convert(source, "the picture")
+        opened = convert(source, "the picture")
         head = f"{source.mode} {source.size}".encode()
         return Opened(*opened, hashlib.sha256(head + source.tobytes()).hexdigest())
     data, name = _read(source)
+    if jpegxl.is_jpegxl(data):
+        _check_size(_jpegxl_size(data, name), name, max_pixels)
+        return _open_jpegxl(data, name)
     picture = _identify(data, name)
     _check_size(picture.size, name, max_pixels)
-    return Opened(*_convert(picture, name), hashlib.sha256(data).hexdigest())
+    return Opened(*convert(picture, name), hashlib.sha256(data).hexdigest())
 
 
 def check_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> str:
@@ -100,7 +110,8 @@ def check_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS)
         ImageError: as `open_picture`, except for damage behind the header.
     """
     data, name = _read(path)
-    _check_size(_identify(data, name).size, name, max_pixels)
+    size = _jpegxl_size(data, name) if jpegxl.is_jpegxl(data) else _identify(data, name).size
+    _check_size(size, name, max_pixels)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -117,8 +128,25 @@ def _open_array(array: np.ndarray[Any, Any], max_pixels: int) -> Opened:
     if channels == 1:
         grey = array.reshape(array.shape[:2])
         return Opened(np.stack([grey] * 3, axis=2), None, digest)
-    alpha = _real_alpha(array[..., 3].copy(), "the array") if channels == 4 else None
+    alpha = real_alpha(array[..., 3].copy(), "the array") if channels == 4 else None
     return Opened(np.array(array[..., :3], order="C"), alpha, digest)
+
+
+def _jpegxl_size(data: bytes, name: str) -> tuple[int, int]:
+    try:
+        return jpegxl.size_of(data)
+    except ValueError:
+        raise damaged(name) from None
+
+
+def _open_jpegxl(data: bytes, name: str) -> Opened:
+    """Its pixels are taken as sRGB, whatever profile it has."""
+    try:
+        pixels = jpegxl.decode(data)
+    except ValueError:
+        raise damaged(name) from None
+    opened = _open_array(pixels, pixels.size)
+    return Opened(opened.image, opened.alpha, hashlib.sha256(data).hexdigest())
 
 
 def _read(source: object) -> tuple[bytes, str]:
@@ -175,8 +203,8 @@ def _identify(data: bytes, name: str) -> PIL.Image.Image:
             continue
         try:
             return factory(io.BytesIO(data), "")
-        except _DAMAGE:
-            raise _damaged(name) from None
+        except DAMAGE:
+            raise damaged(name) from None
     raise ImageError(f"{name} is not a picture that can be read.", hint=_advice(data))
 
 
@@ -191,10 +219,6 @@ def _advice(data: bytes) -> str:
     return f"Readable are {_READABLE}."
 
 
-def _damaged(name: str) -> ImageError:
-    return ImageError(f"{name} is cut short or damaged.", hint="Download or export it again.")
-
-
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
@@ -207,83 +231,6 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         raise ImageError(f"{name} has only {width} x {height} pixels.", hint=hint)
 
 
-def _convert(picture: PIL.Image.Image, name: str) -> tuple[Picture, Mask | None]:
-    """Pixels as sRGB and alpha, upright."""
-    from PIL import Image
-
-    try:
-        picture.load()
-        picture = _to_8_bits(_upright(picture))
-        alpha = None
-        if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            alpha = _real_alpha(np.array(picture.getchannel("A")), name)
-        return np.array(_to_srgb(picture)), alpha
-    except (*_DAMAGE, Image.DecompressionBombError):
-        raise _damaged(name) from None
-
-
-def _real_alpha(alpha: Mask, name: str) -> Mask | None:
-    """The alpha, or None if it hides nothing."""
-    if not alpha.any():
-        raise ImageError(f"{name} is wholly transparent.", hint="Export it again with its visible layer.")
-    return None if alpha.min() == 255 else alpha
-
-
-def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """The picture turned as its EXIF orientation says (the eight cases of the EXIF standard)."""
-    from PIL.Image import Transpose
-
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    orientation = None
-    with contextlib.suppress(*_DAMAGE):  # a broken EXIF block spoils no pixel
-        orientation = picture.getexif().get(_ORIENTATION)
-    if orientation not in turns:
-        return picture
-    turned = picture.transpose(turns[orientation])
-    turned.info = dict(picture.info)  # the colour profile goes along
-    return turned
-
-
-def _to_8_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Grey of 16 or 32 bits scaled to 8; Pillow itself would clip it."""
-    from PIL import Image
-
-    if not picture.mode.startswith(("I", "F")):
-        return picture
-    values = np.asarray(picture, dtype=np.float64)
-    top = float(values.max(initial=0.0))
-    white = next(level for level in (1.0 if picture.mode == "F" else 255.0, 255.0, 65535.0, top) if top <= level)
-    if picture.mode.startswith("I;16"):
-        white = 65535.0
-    return Image.fromarray(np.clip(values * (255.0 / white) + 0.5, 0, 255).astype(np.uint8))
-
-
-def _to_srgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """The picture in sRGB, through its embedded ICC profile when it has one that fits and can be read."""
-    profile = picture.info.get("icc_profile")
-    if picture.mode in ("1", "P", "LA", "PA", "RGBA", "RGBa", "La"):
-        picture = picture.convert("RGB")
-    if profile and picture.mode in ("RGB", "L", "CMYK"):
-        from PIL import ImageCms
-
-        with contextlib.suppress(ImageCms.PyCMSError, *_DAMAGE):
-            own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "srgb" not in ImageCms.getProfileDescription(own).lower():
-                srgb = ImageCms.createProfile("sRGB")
-                converted = ImageCms.profileToProfile(picture, own, srgb, outputMode="RGB")
-                return converted or picture.convert("RGB")
-    return picture.convert("RGB")
-
-
 def save_picture(
     image: Picture | Mask, path: str | os.PathLike[str], *, provenance: Mapping[str, Any] | None = None
 ) -> None:
@@ -291,17 +238,18 @@ def save_picture(
 
     Args:
         image: `(H, W)`, `(H, W, 3)` or `(H, W, 4) uint8`.
-        path: ends in .png, .jpg, .jpeg (quality 95, full colour resolution) or .webp (quality 95). A file already there
-            is replaced; the folder must exist.
-        provenance: JSON-ready; goes into the PNG's text chunk "vestiary", or the EXIF description of JPEG and WebP.
+        path: ends in .png, .jpg, .jpeg (full colour resolution), .webp, .avif or .jxl; the quality is 95. A file
+            already there is replaced; the folder must exist.
+        provenance: JSON-ready; goes into the PNG's text chunk "vestiary", or the EXIF description of the others.
 
     Raises:
         OutputError: unknown ending, no such folder, no permission, disk full.
+        MissingExtraError: .jxl without imagecodecs.
     """
     kind = _kind(path)
-    if kind == "JPEG" and image.ndim == 3 and image.shape[2] == 4:
+    if kind == "jpeg" and image.ndim == 3 and image.shape[2] == 4:
         raise OutputError(f"{os.fspath(path)}: JPEG has no transparency.", hint="End the name in .png or .webp.")
-    write_file(path, _encode(image, kind, provenance))
+    write_file(path, encode_picture(image, kind, quality=_SAVED_QUALITY, provenance=provenance, thorough=True))
 
 
 def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -317,7 +265,7 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.Path
             raise OutputError(f"{os.fspath(path)} is an input and would be lost.", hint="Choose another output.")
 
 
-def _kind(path: str | os.PathLike[str]) -> str:
+def _kind(path: str | os.PathLike[str]) -> Format:
     kind = _WRITABLE.get(Path(path).suffix.lower())
     if kind is None:
         hint = f"End the name in one of: {', '.join(_WRITABLE)}."
@@ -325,38 +273,25 @@ def _kind(path: str | os.PathLike[str]) -> str:
     return kind
 
 
-def _encode(image: Picture | Mask, kind: str, provenance: Mapping[str, Any] | None) -> bytes:
-    from PIL import Image
-    from PIL.PngImagePlugin import PngInfo
-
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    text = json.dumps(provenance, sort_keys=True) if provenance else ""
-    exif = Image.Exif()
-    if text:
-        exif[_DESCRIPTION] = text
-    buffer = io.BytesIO()
-    if kind == "PNG":
-        info = PngInfo()
-        if text:
-            info.add_itxt(PROVENANCE, text)
-        picture.save(buffer, "PNG", pnginfo=info, compress_level=4)
-    elif kind == "JPEG":
-        picture.save(buffer, "JPEG", quality=95, subsampling=0, exif=exif)
-    else:
-        picture.save(buffer, "WEBP", quality=95, exif=exif)
-    return buffer.getvalue()
-
-
-def read_provenance(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save_picture` was given as provenance; empty when the picture carries none. Decodes no pixel.
+def read_provenance(path: str | os.PathLike[str] | bytes) -> dict[str, Any]:
+    """What `save_picture` or `encode_picture` was given as provenance; empty if there is none. Decodes no pixel.
 
     Raises:
         ImageError: the file cannot be read or is not a picture.
     """
     data, name = _read(path)
-    picture = _identify(data, name)
-    text = picture.info.get(PROVENANCE)
-    with contextlib.suppress(*_DAMAGE):
-        found = json.loads(text or picture.getexif().get(_DESCRIPTION) or "{}")
+    with contextlib.suppress(*DAMAGE):
+        found = json.loads(_description(data, name) or "{}")
         return found if isinstance(found, dict) else {}
     return {}
+
+
+def _description(data: bytes, name: str) -> str | None:
+    from PIL import Image
+
+    if jpegxl.is_jpegxl(data):
+        exif = Image.Exif()
+        exif.load(b"Exif\0\0" + jpegxl.exif_of(data))
+        return exif.get(DESCRIPTION)
+    picture = _identify(data, name)
+    return picture.info.get(PROVENANCE) or picture.getexif().get(DESCRIPTION)
