@@ -74,7 +74,7 @@ def decode(data: bytes) -> Picture:
     if pixels.dtype != np.uint8:
         white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
         pixels = np.clip(pixels.astype(np.float32) * (255 / white) + 0.5, 0, 255)
-    return pixels.astype(np.uint8, copy=False)  # type: ignore[no-any-return]
+    return pixels.astype(np.uint8, copy=False)
 
 
 def encode(image: Picture | Mask, *, quality: int, exif: bytes = b"", thorough: bool = False) -> bytes:

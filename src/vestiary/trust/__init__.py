@@ -1,0 +1,1 @@
+"""What makes a picture trustworthy: nudity check, invisible watermark, signed content credentials."""
