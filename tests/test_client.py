@@ -137,9 +137,12 @@ def test_every_error_comes_back_as_its_own_class(kind: type[errors.VestiaryError
     assert (back.message, back.hint) == ("what", "do this")
 
 
-def test_answers_without_our_errors_are_errors_too(pauses: list[float]) -> None:
-    client, _ = service(httpx.Response(500, text="<html>proxy</html>"))
-    with pytest.raises(errors.VestiaryError, match="500"):
+@pytest.mark.parametrize(
+    ("status", "kind"), [(500, errors.VestiaryError), (503, errors.UnavailableError), (405, errors.InputError)]
+)
+def test_answers_without_our_errors_are_errors_too(status: int, kind: type[Exception]) -> None:
+    client, _ = service(httpx.Response(status, text="<html>proxy</html>"), retries=Retries(attempts=1))
+    with pytest.raises(kind, match=str(status)):
         client.engines()
 
 
@@ -189,10 +192,10 @@ def test_waiting_ends_in_time(pauses: list[float]) -> None:
         client.fittings.wait("f_1", timeout=0)
 
 
-def test_an_outfit_of_photos_and_records_is_refused() -> None:
-    client, _ = service(reply(GARMENT))
-    with pytest.raises(errors.OptionError, match="mix"):
-        client.fit(b"me", [client.garments.add(b"it"), b"shirt"])
+def test_an_outfit_of_photos_and_records_keeps_its_order() -> None:
+    client, asked = service(reply(GARMENT), reply(FITTING, 202), reply(FITTING), httpx.Response(200, content=b"P"))
+    client.fit(b"me", [client.garments.add(b"it"), b"shirt"])
+    assert asked[1].content.index(b"g_1") < asked[1].content.index(b"shirt")
 
 
 def test_batch_is_json() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from vestiary.client.fittings import Fitted, Fittings, Format
-from vestiary.client.transport import Photo, Retries, Transport
+from vestiary.client.transport import Form, Photo, Retries, Transport, Upload
 from vestiary.serve.records import BatchRecord, EngineRecord, GarmentRecord, PersonRecord
 from vestiary.types import Category
 
@@ -61,7 +61,7 @@ class Client:
 
         Args:
             person: a photo (path, bytes, binary file), or what `people.add` gave.
-            garments: a photo or what `garments.add` gave; or several, all of one kind, in the order they are put on.
+            garments: a photo or what `garments.add` gave; or several, in the order they are put on.
             engine: a name from `engines()`.
             options: the engine's options.
             format: of the picture.
@@ -88,9 +88,9 @@ class Client:
         """The engines of the service with the JSON schemas of their options."""
         return [EngineRecord.model_validate(item) for item in self._transport.send("GET", "/v1/engines").json()]
 
-    def erase(self) -> None:
-        """Delete everything that this key has left with the service."""
-        self._transport.send("DELETE", "/v1/me")
+    def erase(self) -> int:
+        """Delete everything that this key has left with the service; how many things that were."""
+        return int(self._transport.send("DELETE", "/v1/me").json()["erased"])
 
     def close(self) -> None:
         """Close the connections."""
@@ -113,8 +113,8 @@ class People:
         self, photo: Photo, *, number: int | None = None, keep_hours: float | None = None, once: str | None = None
     ) -> PersonRecord:
         """Scan a photo once for many fittings; `number` says which person when there are several (1 = the largest)."""
-        fields = _given(number=number, keep_hours=keep_hours)
-        answer = self._transport.send("POST", "/v1/people", fields=fields, files=[("photo", photo)], once=once)
+        form: Form = [("photo", Upload(photo)), *_given(number=number, keep_hours=keep_hours)]
+        answer = self._transport.send("POST", "/v1/people", form=form, once=once)
         return PersonRecord.model_validate(answer.json())
 
     def get(self, person: str | PersonRecord) -> PersonRecord:
@@ -150,8 +150,8 @@ class Garments:
         once: str | None = None,
     ) -> GarmentRecord:
         """Read a photo once for many fittings; `category` where the caller knows better than the reader."""
-        fields = _given(category=category, keep_hours=keep_hours)
-        answer = self._transport.send("POST", "/v1/garments", fields=fields, files=[("photo", photo)], once=once)
+        form: Form = [("photo", Upload(photo)), *_given(category=category, keep_hours=keep_hours)]
+        answer = self._transport.send("POST", "/v1/garments", form=form, once=once)
         return GarmentRecord.model_validate(answer.json())
 
     def get(self, garment: str | GarmentRecord) -> GarmentRecord:

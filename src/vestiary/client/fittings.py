@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import httpx
 
-from vestiary.client.transport import Fields, Files, Photo, Transport, error_from
-from vestiary.errors import BusyError, Cancelled, MissingExtraError, OptionError, UnavailableError
+from vestiary.client.transport import Form, Photo, Transport, Upload, error_from
+from vestiary.errors import BusyError, Cancelled, MissingExtraError, UnavailableError
 from vestiary.files import write_file
 from vestiary.serve.records import FittingRecord, GarmentRecord, PersonRecord
 
@@ -59,12 +59,11 @@ class Fittings:
         once: str | None = None,
     ) -> FittingRecord:
         """Ask for a fitting and go on at once; `wait`, `watch` or `get` it later."""
-        fields, files = _request(person, garments, engine, options, keep_hours)
+        form = _request(person, garments, engine, options, keep_hours)
         answer = self._transport.send(
             "POST",
             "/v1/fittings",
-            fields=[*fields, ("wait", "0")],
-            files=files,
+            form=[*form, ("wait", "0")],
             headers={"Accept": "application/json"},
             once=once,
         )
@@ -84,9 +83,9 @@ class Fittings:
     ) -> Fitted:
         """See `Client.fit`."""
         until = time.monotonic() + timeout
-        fields, files = _request(person, garments, engine, options, keep_hours)
+        form = _request(person, garments, engine, options, keep_hours)
         answer = self._transport.send(
-            "POST", "/v1/fittings", fields=fields, files=files, headers={"Accept": f"image/{format}"}, once=once
+            "POST", "/v1/fittings", form=form, headers={"Accept": f"image/{format}"}, once=once
         )
         if answer.status_code == httpx.codes.OK and answer.headers["Content-Type"].startswith("image/"):
             return Fitted(answer.content, format, self.get(answer.headers["Vestiary-Fitting"]))
@@ -178,22 +177,16 @@ def _request(
     engine: str,
     options: Mapping[str, Any] | None,
     keep_hours: float | None,
-) -> tuple[Fields, Files]:
-    wanted = list(garments) if isinstance(garments, (list, tuple)) else [garments]
-    if len({isinstance(garment, GarmentRecord) for garment in wanted}) > 1:
-        # Files and ids are two lists in the form: which of a mixture goes on first would be lost.
-        hint = "Hand in all as photos, or all as what garments.add gave."
-        raise OptionError("an outfit cannot mix photos and garments that were added before.", hint=hint)
-    fields = [("engine", engine), ("options", json.dumps(dict(options or {})))]
-    files: list[tuple[str, Any]] = []
+) -> Form:
+    wanted: list[Any] = list(garments) if isinstance(garments, (list, tuple)) else [garments]
+    form: list[tuple[str, str | Upload]] = [("engine", engine), ("options", json.dumps(dict(options or {})))]
     for name, thing in (("person", person), *(("garment", garment) for garment in wanted)):
-        if isinstance(thing, (PersonRecord, GarmentRecord)):
-            fields.append((f"{name}_id", thing.id))
-        else:
-            files.append((name, thing))
+        form.append(
+            (f"{name}_id", thing.id) if isinstance(thing, (PersonRecord, GarmentRecord)) else (name, Upload(thing))
+        )
     if keep_hours is not None:
-        fields.append(("keep_hours", str(keep_hours)))
-    return fields, files
+        form.append(("keep_hours", str(keep_hours)))
+    return form
 
 
 def _done(record: FittingRecord) -> FittingRecord:

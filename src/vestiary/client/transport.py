@@ -14,11 +14,19 @@ from typing import IO, Any
 
 import httpx
 
-from vestiary.errors import BusyError, ImageError, UnavailableError, VestiaryError
+from vestiary.errors import BusyError, ImageError, InputError, UnavailableError, VestiaryError
 
 Photo = str | os.PathLike[str] | bytes | IO[bytes]
-Fields = Sequence[tuple[str, str]]
-Files = Sequence[tuple[str, Photo]]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A part of a form that is a file."""
+
+    photo: Photo
+
+
+Form = Sequence[tuple[str, str | Upload]]
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
@@ -63,8 +71,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        fields: Fields = (),
-        files: Files = (),
+        form: Form = (),
         json: Any = None,
         headers: Mapping[str, str] | None = None,
         once: str | None = None,
@@ -75,8 +82,7 @@ class Transport:
         Args:
             method: of HTTP.
             path: below the service's address, such as `/v1/people`.
-            fields: names and values of a form.
-            files: names and photos of a form.
+            form: names and values, in their order.
             json: a body instead of a form.
             headers: besides those of every request.
             once: the idempotency key; one is made up for requests that change something.
@@ -89,7 +95,7 @@ class Transport:
         every = {**self.headers, **(headers or {})}
         if method != "GET":
             every["Idempotency-Key"] = once or uuid.uuid4().hex
-        content = _form(fields, files)
+        content = [(name, _part(value)) for name, value in form]
         parameters = dict(query or {})
         for attempt in range(1, self.retries.attempts + 1):
             error: VestiaryError
@@ -120,11 +126,7 @@ class Transport:
 
 def error_from(code: str, message: str, hint: str, *, status: int = 500, retry_after: float = 1.0) -> VestiaryError:
     """The error of that code; for a code that this version does not know, the nearest class by HTTP status."""
-    kinds = list(_kinds(VestiaryError))
-    same = [kind for kind in kinds if kind.code == code]
-    kind = (same or [BusyError if status == 429 else UnavailableError if status in (502, 503, 504) else VestiaryError])[
-        0
-    ]
+    kind = next((kind for kind in _kinds(VestiaryError) if kind.code == code), _nearest(status))
     if issubclass(kind, BusyError):
         return kind(message, hint=hint, retry_after=retry_after)
     return kind(message, hint=hint)
@@ -158,15 +160,23 @@ def read_photo(photo: Photo) -> bytes:
     return photo.read()
 
 
-def _form(fields: Fields, files: Files) -> list[tuple[str, Any]]:
-    # A part of None as its file name is a plain field; all in one list keeps the order in which garments are put on.
-    plain = [(name, (None, value)) for name, value in fields]
-    photos = [(name, ("photo", read_photo(photo), "application/octet-stream")) for name, photo in files]
-    return [*plain, *photos]
+def _part(value: str | Upload) -> tuple[Any, ...]:
+    # All in one list, plain fields as parts without a file name: that keeps the order in which garments are put on.
+    return (
+        ("photo", read_photo(value.photo), "application/octet-stream") if isinstance(value, Upload) else (None, value)
+    )
 
 
 def _kinds(kind: type[VestiaryError]) -> list[type[VestiaryError]]:
     return [kind, *(deeper for child in kind.__subclasses__() for deeper in _kinds(child))]
+
+
+def _nearest(status: int) -> type[VestiaryError]:
+    if status == 429:
+        return BusyError
+    if status in (502, 503, 504):
+        return UnavailableError
+    return InputError if 400 <= status < 500 else VestiaryError
 
 
 def _asked_pause(answer: httpx.Response) -> float | None:
