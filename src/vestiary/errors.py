@@ -12,6 +12,7 @@
     │   ├── TooLargeError              an upload beyond the service's limit
     │   ├── NotFoundError              nothing of that name, or it is somebody else's, or it was deleted
     │   ├── ConflictError              the same idempotency key with another request; or not in a state for it
+    │   ├── NotAcceptableError         none of the formats that the caller can read is one that can be written
     │   ├── UnauthorizedError          a key is needed, and none or a wrong one was given
     │   └── ForbiddenError             the key is right, but not for this
     ├── BusyError             exit 9   too much work waits, or too many requests came; try again after `retry_after`
@@ -113,6 +114,12 @@ class ConflictError(InputError):
     """The request contradicts an earlier one, or what it asks about is not in a state for it."""
 
     code, http_status = "conflict", 409
+
+
+class NotAcceptableError(InputError):
+    """No picture format that the caller accepts can be written here."""
+
+    code, http_status = "not-acceptable", 406
 
 
 class UnauthorizedError(InputError):

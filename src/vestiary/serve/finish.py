@@ -1,0 +1,78 @@
+"""The last steps of a picture before it goes out: watermark, format, provenance, content credentials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Response
+
+from vestiary.images import encode_picture
+from vestiary.serve.negotiate import Format
+from vestiary.serve.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vestiary.serve.records import FittingRecord
+
+QUALITY = 90
+
+
+def finish_picture(
+    settings: Settings, image: NDArray[np.uint8], mask: NDArray[np.uint8], record: FittingRecord, format: Format
+) -> bytes:
+    """A fitted picture as it leaves the house.
+
+    Args:
+        settings: say whether it is marked and signed.
+        image: `(H, W, 3) uint8` sRGB.
+        mask: `(H, W) uint8`; the watermark changes nothing where it is 0.
+        record: its provenance goes into the file, its id into the watermark.
+        format: of the file.
+    """
+    if settings.watermark:
+        from vestiary.trust.watermark import embed
+
+        image = embed(image, mask, watermark_of(record.id))
+    data = encode_picture(image, format, quality=QUALITY, provenance=record.provenance)
+    if settings.signing_key is not None and settings.signing_certificate is not None:
+        from vestiary.trust.credentials import sign
+
+        mime = f"image/{format}"
+        data = sign(data, mime, record.provenance, settings.signing_key, settings.signing_certificate)
+    return data
+
+
+def watermark_of(fitting: str) -> bytes:
+    """The eight bytes that a fitting's id has after its letter."""
+    return bytes.fromhex(fitting.partition("_")[2])[:8].ljust(8, b"\0")
+
+
+def picture_answer(data: bytes, format: Format, timings: Mapping[str, float], **headers: str) -> Response:
+    """The answer with a picture; photos are personal, so no cache may keep it."""
+    spans = ", ".join(f"{name};dur={seconds * 1000:.1f}" for name, seconds in timings.items())
+    told = {"Cache-Control": "no-store", "Vary": "Accept, Authorization, Cookie", "Server-Timing": spans}
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(data, media_type=f"image/{format}", headers=told | given)
+
+
+class Stopwatch:
+    """Seconds of named spans, one after the other."""
+
+    def __init__(self) -> None:
+        self.spans: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """End the span that has run since the last call, under this name."""
+        now = time.perf_counter()
+        self.spans[name] = now - self._last
+        self._last = now
+
+
+def engine_spans(record: FittingRecord) -> dict[str, Any]:
+    """What of a fitting's own timings is told with its picture: the engine as one span."""
+    return {"engine": sum(record.timings.values())}

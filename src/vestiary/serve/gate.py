@@ -1,0 +1,151 @@
+"""What every request passes before its body is read: host, origin, caller, rate, size."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from vestiary.errors import BusyError, TooLargeError, UnauthorizedError, VestiaryError
+from vestiary.serve import problems
+from vestiary.serve.security import Caller, KeyRing, check_host, check_origin, identify, page_headers
+from vestiary.serve.settings import Settings
+
+log = logging.getLogger("vestiary.serve")
+_GUARDED = ("/v1/", "/metrics")
+_FORM = 64 * 1024  # of a body, besides the pictures in it
+
+
+class Gate:
+    """ASGI: lets through whom it knows, as often as they may, with bodies that are not too large."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, keys: KeyRing) -> None:
+        self.app, self.settings, self.keys = app, settings, keys
+        self.limiter = MovingWindowRateLimiter(MemoryStorage())
+        self.largest = int(settings.max_upload_mb * 2**20) + _FORM
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self._check(scope)
+        except VestiaryError as error:
+            await _refuse(error, scope, receive, send)
+            return
+        await self.app(scope, self._measured(receive), send)
+
+    async def _check(self, scope: Scope) -> None:
+        connection = HTTPConnection(scope)
+        check_host(connection.headers, self.settings)
+        method = scope.get("method", "WEBSOCKET")
+        if not scope["path"].startswith(_GUARDED) or method == "OPTIONS":
+            return
+        check_origin(connection.headers, self.settings, method)
+        scope.setdefault("state", {})["caller"] = await self._caller(connection)
+        self._check_length(connection.headers)
+
+    async def _caller(self, connection: HTTPConnection) -> Caller:
+        address = connection.client.host if connection.client else "unknown"
+        try:
+            caller = await run_in_threadpool(identify, connection, self.settings, self.keys)
+        except UnauthorizedError:
+            self._count(f"address:{address}", None)  # so that keys are not tried one after the other
+            raise
+        self._count(caller.limited_as, caller.rate)
+        return caller
+
+    def _count(self, name: str, rate: int | None) -> None:
+        """Raises BusyError when this caller has made as many requests as it may within the last minute."""
+        limit = RateLimitItemPerMinute(rate or self.settings.rate_per_minute)
+        if not self.limiter.hit(limit, name):
+            wait = max(1.0, self.limiter.get_window_stats(limit, name).reset_time - time.time())
+            hint = f"Try again in {wait:.0f} s."
+            raise BusyError(f"more than {limit.amount} requests in a minute.", hint=hint, retry_after=wait)
+
+    def _check_length(self, headers: Headers) -> None:
+        told = headers.get("content-length", "")
+        if told.isdecimal() and int(told) > self.largest:
+            raise self._too_large()
+
+    def _measured(self, receive: Receive) -> Receive:
+        """The body as it comes, up to the limit: what has no or a false length is stopped while it is read."""
+        read = 0
+
+        async def measured() -> Message:
+            nonlocal read
+            message = await receive()
+            if message["type"] == "http.request":
+                read += len(message.get("body", b""))
+                if read > self.largest:
+                    raise self._too_large()
+            return message
+
+        return measured
+
+    def _too_large(self) -> TooLargeError:
+        limit = f"{self.settings.max_upload_mb:g} MB"
+        return TooLargeError(f"the upload is larger than {limit}.", hint="Scale the picture down, or save it as JPEG.")
+
+
+class Armour:
+    """ASGI, outermost: security headers on every answer; faults become 500 without a word of their inside."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.headers = page_headers(settings.cors_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def dressed(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, dressed)
+        except Exception as error:
+            log.exception("a fault in %s %s", scope["method"], route_of(scope))
+            if begun:
+                raise
+            await _answer_fault(error)(scope, receive, dressed)
+
+
+def _answer_fault(error: Exception) -> Any:
+    if isinstance(error, OSError) and error.errno == 28:
+        return problems.plain(507, "output", "the disk of the service is full.", "Try again later.")
+    return problems.plain(500, "internal", "the service failed at this request.", "It is logged there; try again.")
+
+
+def route_of(scope: Scope) -> str:
+    """The pattern of the route, such as `/v1/people/{id}`, never the path with its ids."""
+    route = scope.get("route")
+    return str(getattr(route, "path", None) or "other")
+
+
+async def _refuse(error: VestiaryError, scope: Scope, receive: Receive, send: Send) -> None:
+    response = problems.as_response(error)
+    if scope["type"] == "http":
+        response.headers["Connection"] = "close"  # the body that is not read may still be on its way
+        await response(scope, receive, send)
+        return
+    socket = WebSocket(scope, receive, send)
+    await socket.receive()
+    await socket.send_denial_response(response)
