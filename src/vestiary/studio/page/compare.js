@@ -1,0 +1,32 @@
+// Up to four looks side by side.
+
+import { html } from "./vendor/preact-htm.js";
+import { pin } from "./actions.js";
+import { t } from "./i18n.js";
+import { Icon } from "./icons.js";
+import { useRecord, wornOn } from "./looks.js";
+import { Picture } from "./pictures.js";
+
+export function Compare({ state }) {
+  const { pinned } = state;
+  return html`
+    <section class="page wide" aria-labelledby="compare-title">
+      <div class="title"><h1 id="compare-title">${t("compare.title")}</h1></div>
+      ${!pinned.length && html`<div class="empty"><${Icon} name="columns" size=${40} /><p>${t("compare.empty")}</p>
+        <a class="button main" href="#/">${t("nav.room")}</a></div>`}
+      <ul class="columns" data-count=${pinned.length}>${pinned.map((id) => html`<${Column} key=${id} id=${id} />`)}</ul>
+    </section>`;
+}
+
+function Column({ id }) {
+  const record = useRecord(id);
+  const worn = record ? wornOn(record) : record === false ? t("looks.gone") : "";
+  const fitted = record && record.options.fit ? t(`fit.${record.options.fit}`) : "";
+  return html`
+    <li>
+      <figure><${Picture} path="/v1/fittings/${id}/picture" alt=${t("looks.picture", { what: worn })} />
+        <figcaption><span><strong>${worn}</strong> ${fitted && html`<span class="fine">${fitted}</span>`}</span>
+          <button class="round" aria-label="${t("compare.remove")}: ${worn}" onClick=${() => pin(id)}><${Icon} name="close" /></button>
+        </figcaption></figure>
+    </li>`;
+}

@@ -1,0 +1,66 @@
+// Fit, tuck and engine; what else the chosen engine can do is derived from the schema of its options.
+
+import { html } from "./vendor/preact-htm.js";
+import { change, setOption } from "./actions.js";
+import { has, t } from "./i18n.js";
+
+const FIRST = ["fit", "tuck"];
+const HIDDEN = ["layers", "seed"]; // the page for developers asks for layers itself
+
+export function Options({ state }) {
+  const { engine, options } = state.look;
+  const schema = state.engines.find(({ name }) => name === engine)?.options ?? {};
+  const fields = Object.entries(schema.properties ?? {}).filter(([name]) => !HIDDEN.includes(name));
+  const first = fields.filter(([name]) => FIRST.includes(name));
+  const more = fields.filter(([name]) => !FIRST.includes(name));
+  const value = (name, field) => options[name] ?? field.default;
+  const field = ([name, known]) => html`<${Field} key=${`${engine}.${name}`} name=${name} field=${resolve(known, schema)} value=${value(name, known)} />`;
+  return html`
+    <section class="panel fitting" aria-labelledby="fit-title">
+      <div class="title"><h2 id="fit-title">${t("options.title")}</h2></div>
+      ${first.map(field)}
+      <details>
+        <summary>${t("option.more")}</summary>
+        <label class="field">${t("option.engine")}
+          <select onChange=${({ target }) => change({ engine: target.value, options: {} })}>
+            ${state.engines.map(({ name }) => html`<option value=${name} selected=${name === engine}>${has(`engine.${name}`) ? t(`engine.${name}`) : name}</option>`)}
+          </select>
+        </label>
+        ${more.map(field)}
+        ${Object.keys(options).length > 0 && html`<button class="quiet" onClick=${() => change({ options: {} })}>${t("option.reset")}</button>`}
+      </details>
+    </section>`;
+}
+
+/** A field of a JSON schema with its reference followed and "or nothing" taken away. */
+function resolve(field, schema) {
+  const named = field.$ref ? schema.$defs?.[field.$ref.split("/").at(-1)] : null;
+  const some = field.anyOf?.find(({ type }) => type !== "null");
+  return { ...field, ...named, ...some };
+}
+
+function Field({ name, field, value }) {
+  const label = has(`option.${name}`) ? t(`option.${name}`) : (field.title ?? name);
+  if (field.enum) return html`<${Choice} name=${name} label=${label} field=${field} value=${value} />`;
+  if (field.type === "boolean") {
+    return html`<label class="field switch"><span>${label}</span>
+      <input type="checkbox" role="switch" checked=${value} onChange=${({ target }) => setOption(name, target.checked)} /></label>`;
+  }
+  const numeric = field.type === "number" || field.type === "integer";
+  const bounded = numeric && field.minimum != null && field.maximum != null;
+  const step = field.type === "integer" ? 1 : bounded ? (field.maximum - field.minimum) / 20 : "any";
+  const read = ({ target }) => setOption(name, numeric ? Number(target.value) : target.value);
+  return html`
+    <label class="field">${label}
+      <input type=${bounded ? "range" : numeric ? "number" : "text"} min=${field.minimum} max=${field.maximum} step=${step} value=${value} onChange=${read} />
+    </label>`;
+}
+
+function Choice({ name, label, field, value }) {
+  return html`
+    <fieldset class="field segments"><legend>${label}</legend><div>
+      ${field.enum.map((option) => html`
+        <label><input type="radio" name=${name} value=${option} checked=${option === value} onChange=${() => setOption(name, option)} />
+          <span>${has(`${name}.${option}`) ? t(`${name}.${option}`) : String(option)}</span></label>`)}
+    </div></fieldset>`;
+}
