@@ -57,6 +57,7 @@ class Pose:
         mask: `(H, W) uint8` soft mask of this person, from the network's 256 × 256 grid.
         score: 0..1, how sure the network is that there is a person.
         roi: the square it looked at.
+        next_roi: the square to look at in the next frame of a film.
     """
 
     landmarks: Points
@@ -64,6 +65,7 @@ class Pose:
     mask: Mask
     score: float
     roi: Roi
+    next_roi: Roi | None = None
 
     def __post_init__(self) -> None:
         freeze(self)
@@ -94,6 +96,16 @@ def estimate_pose(image: Picture, detection: Detection) -> Pose:
     if again.score >= MIN_SCORE:
         raw = again.averaged(_Raw.look(image, again.roi, mirrored=True))
     return raw.pose(image.shape[:2])
+
+
+def estimate_pose_at(image: Picture, roi: Roi) -> Pose:
+    """The pose from a single look at a square that is known to hold the person: a frame of a film after the first.
+
+    Args:
+        image: `(H, W, 3) uint8` sRGB.
+        roi: `next_roi` of the frame before.
+    """
+    return _Raw.look(image, roi).pose(image.shape[:2])
 
 
 def openpose18(landmarks: Points) -> Points:
@@ -166,6 +178,7 @@ class _Raw:
             mask=uncrop(self.mask, self.roi, size),
             score=self.score,
             roi=self.roi,
+            next_roi=self.next_roi(),
         )
 
 
