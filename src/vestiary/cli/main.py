@@ -27,6 +27,7 @@ EXIT_INTERRUPTED = 130
 # name: (module in this folder, one line for the list of commands)
 COMMANDS = {
     "try": ("try_", "Put one or more garments on a person."),
+    "studio": ("studio", "Open the fitting room in the browser."),
     "scan": ("scan", "Show what is seen in a photo of a person."),
     "garment": ("garment", "Show what is seen in a photo of a garment."),
     "batch": ("batch", "Fit many pairs: from a CSV, or two folders."),

@@ -83,6 +83,9 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router)
     if settings.studio:
+        from vestiary.studio.routes import studio_routes
+
+        studio_routes(app)
         app.mount("/", StudioPage(directory=_STUDIO, html=True), name="studio")
     _guard(app, settings)
     return app
@@ -123,6 +126,7 @@ class StudioPage(StaticFiles):
         response = await super().get_response(path, scope)
         if response.status_code == 200 and cast(str, response.media_type or "") == "text/html":
             _give_session(response, scope)
+        response.headers["Cache-Control"] = "no-cache"  # asked for each time, so that the parts of a page match
         return response
 
 
@@ -133,4 +137,3 @@ def _give_session(response: Response, scope: Scope) -> None:
         response.set_cookie(
             COOKIE, new_session(), _COOKIE_SECONDS, path="/", httponly=True, samesite="strict", secure=secure
         )
-    response.headers["Cache-Control"] = "no-cache"

@@ -1,51 +1,27 @@
-"""Mounts the studio on the service: the page at `/`, its files under `/studio/`, the samples under `/studio-samples/`."""
+"""What the studio adds to the service besides its files: the samples, and a blind rating where one was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+from typing import TYPE_CHECKING
 
 from vestiary.studio.samples import samples_router
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-HERE = Path(__file__).parent
-SERVED = frozenset({".html", ".js", ".css", ".svg", ".txt", ".webmanifest", ".png", ".jpg"})
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+    from vestiary.evaluation.rating import Poll
 
-
-class _Files(StaticFiles):
-    """The package's folder without its Python; a browser asks each time whether a file has changed."""
-
-    async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
-        if Path(path).suffix not in SERVED:
-            raise HTTPException(404)
-        answer = await super().get_response(path, scope)
-        answer.headers["Cache-Control"] = "no-cache"
-        return answer
+FOLDER = Path(__file__).parent  # index.html, page/ and what other parts of the page live beside it
 
 
 def studio_routes(app: FastAPI) -> None:
-    """Add the studio's page, its files and the sample people and garments to a service."""
-
-    @app.get("/", include_in_schema=False)
-    def page() -> FileResponse:
-        headers = {
-            "Cache-Control": "no-cache",
-            "Content-Security-Policy": POLICY,
-            "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
-            "Referrer-Policy": "no-referrer",
-        }
-        return FileResponse(HERE / "page" / "index.html", media_type="text/html", headers=headers)
-
+    """Add the sample people and garments; the files of `FOLDER` are mounted by the app itself."""
     app.include_router(samples_router())
-    app.mount("/studio", _Files(directory=HERE), name="studio")
+
+
+def rating_routes(app: FastAPI, poll: Poll) -> None:
+    """Add the questions, pictures and votes of a poll; its page is at `/#/rate`."""
+    from vestiary.studio.rating import rating_router
+
+    app.router.routes[:0] = rating_router(poll).routes  # before the files, which answer every other address

@@ -11,7 +11,7 @@ export function Mirror({ state }) {
     let over = false;
     const begin = async () => {
       try {
-        const { mount } = await import("/studio/mirror.js");
+        const { mount } = await import("/mirror.js");
         close = await mount(place.current, { language: currentLanguage() });
         if (over) close?.();
       } catch {

@@ -35,6 +35,6 @@ export function Rate() {
           <li><${Picture} path=${path("left")} accept="image/*" alt=${t("rate.leftpicture")} /></li>
           <li><${Picture} path=${path("right")} accept="image/*" alt=${t("rate.rightpicture")} /></li>
         </ul>
-        <div class="buttons">${["left", "same", "right"].map((answer) => html`<button class="button" onClick=${() => vote(answer)}>${t(`rate.${answer}`)}</button>`)}</div>`}
+        <div class="buttons">${[["left", "left"], ["tie", "same"], ["right", "right"]].map(([answer, key]) => html`<button class="button" onClick=${() => vote(answer)}>${t(`rate.${key}`)}</button>`)}</div>`}
     </section>`;
 }
