@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import httpx
 import pytest
 
 from vestiary import errors
-from vestiary.client import Client, transport
+from vestiary.client import Client, Preview, transport
 from vestiary.client.transport import Retries, error_from
 
 TIMES = {"created": "2026-01-01T00:00:00Z", "expires": "2026-01-02T00:00:00Z"}
@@ -203,3 +205,65 @@ def test_batch_is_json() -> None:
     client, asked = service(reply(batch))
     assert client.batches.add([("p_1", ["g_1", "g_2"])], engine="paste").fittings == ["f_1"]
     assert json.loads(asked[0].content)["pairs"] == [{"person": "p_1", "garments": ["g_1", "g_2"]}]
+
+
+@pytest.fixture
+def live(looks: object, tmp_path: Path) -> Iterator[Client]:
+    """A client of the real service, which listens on a port of this machine."""
+    uvicorn = pytest.importorskip("uvicorn")
+    from vestiary.serve.app import create_app
+    from vestiary.serve.settings import Settings
+
+    settings = Settings(
+        database=f"sqlite:///{tmp_path / 'v.db'}", storage=str(tmp_path / "kept"), workers=1, watermark=False
+    )
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="critical", ws="websockets-sansio"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with Client(f"http://127.0.0.1:{port}", retries=Retries(attempts=1)) as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+def test_the_real_service_from_photo_to_picture(live: Client, folder: Path) -> None:
+    person, garment = live.people.add(folder / "person.jpg"), live.garments.add(folder / "shirt.png")
+    fitted = live.fit(person, [garment, folder / "other.jpg"], engine="paste", format="png")
+    assert fitted.picture.startswith(b"\x89PNG")
+    assert fitted.record.garments[0] == garment.id
+    assert len(live.garments.list()) == 2
+    batch = live.batches.add([(person, [garment])], engine="paste")
+    assert live.fittings.wait(batch.fittings[0]).batch == batch.id
+    assert "paste" in [engine.name for engine in live.engines()]
+    assert live.erase() == 6  # a person, two garments, two fittings, a batch
+    assert live.people.list() == []
+
+
+def test_the_real_service_does_a_repeated_request_once(live: Client, folder: Path) -> None:
+    first = live.people.add(folder / "person.jpg", once="mine")
+    assert live.people.add(folder / "person.jpg", once="mine").id == first.id
+    with pytest.raises(errors.ConflictError):
+        live.people.add(folder / "other.jpg", once="mine")
+
+
+def test_the_real_service_tells_each_change_of_a_fitting(live: Client, folder: Path) -> None:
+    fitting = live.fittings.add(folder / "person.jpg", folder / "shirt.png", engine="paste")
+    states = [change.state for change in live.fittings.watch(fitting) if not isinstance(change, Preview)]
+    assert states[-1] == "done"
+
+
+def test_the_real_service_raises_its_own_errors(live: Client, folder: Path) -> None:
+    with pytest.raises(errors.PersonError, match="no person"):
+        live.people.add(folder / "black.png")
+    with pytest.raises(errors.ImageError):
+        live.garments.add(folder / "text.jpg")
+    with pytest.raises(errors.NotFoundError):
+        live.people.delete("p_0000000000000000")
+    with pytest.raises(errors.NotFoundError):
+        list(live.fittings.watch("f_0000000000000000"))
+    with pytest.raises(errors.UnknownEngineError):
+        live.fit(folder / "person.jpg", folder / "shirt.png", engine="magic")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import httpx
 
-from vestiary.client.transport import Form, Photo, Transport, Upload, error_from
+from vestiary.client.transport import Form, Photo, Transport, Upload, error_from, error_told
 from vestiary.errors import BusyError, Cancelled, MissingExtraError, UnavailableError
 from vestiary.files import write_file
 from vestiary.serve.records import FittingRecord, GarmentRecord, PersonRecord
@@ -124,10 +124,11 @@ class Fittings:
 
         Raises:
             MissingExtraError: websockets is not installed.
+            NotFoundError: there is none of that id, or it is somebody else's.
             UnavailableError: the connection was lost.
         """
         try:
-            from websockets.exceptions import WebSocketException
+            from websockets.exceptions import InvalidStatus, WebSocketException
             from websockets.sync.client import connect
         except ImportError:
             hint = "Type: pip install websockets"
@@ -140,6 +141,8 @@ class Fittings:
                         yield Preview(_id(fitting), message)
                     else:
                         yield FittingRecord.model_validate_json(message)
+        except InvalidStatus as refused:
+            raise error_told(refused.response.status_code, bytes(refused.response.body or b"")) from None
         except (OSError, WebSocketException) as problem:
             raise UnavailableError(
                 f"watching {_id(fitting)} broke off: {problem}.", hint="Watch it again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -134,14 +135,17 @@ def error_from(code: str, message: str, hint: str, *, status: int = 500, retry_a
 
 def error_of(answer: httpx.Response) -> VestiaryError:
     """What an answer that is not 2xx says, as one of `vestiary.errors`."""
+    return error_told(answer.status_code, answer.content, _asked_pause(answer))
+
+
+def error_told(status: int, body: bytes, pause: float | None = None) -> VestiaryError:
+    """What the body of an answer says, or its status alone where the body is not the service's."""
     try:
-        told = answer.json()["error"]
+        told = json.loads(body)["error"]
         code, message, hint = str(told["code"]), str(told["message"]), str(told.get("hint", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
-        code, hint = "", ""
-        message = f"{answer.request.method} {answer.request.url.path} was answered with {answer.status_code}."
-    pause = _asked_pause(answer)
-    return error_from(code, message, hint, status=answer.status_code, retry_after=1.0 if pause is None else pause)
+        code, message, hint = "", f"the service answered with {status}.", ""
+    return error_from(code, message, hint, status=status, retry_after=1.0 if pause is None else pause)
 
 
 def read_photo(photo: Photo) -> bytes:
