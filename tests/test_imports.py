@@ -17,7 +17,7 @@ PACKAGE = Path(vestiary.__file__).parent
 # A module may import what is on its own level or below. Sub-packages count as one.
 LEVELS = [
     {"types", "errors", "clock", "files", "samples", "download"},
-    {"images", "decode", "encode", "jpegxl", "weights", "trust"},
+    {"images", "decode", "encode", "jpegxl", "weights", "values", "trust"},
     {"inference"},
     {"fitting", "person", "garment", "networks"},
     {"engines"},

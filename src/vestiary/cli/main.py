@@ -40,6 +40,8 @@ COMMANDS = {
     "weights": ("weights", "List, fetch and locate the model files."),
     "dataset": ("dataset", "Look a data folder through before training."),
     "synth": ("synth", "Render pairs of made-up people with exact ground truth."),
+    "serve": ("serve", "Serve people, garments and fittings over HTTP."),
+    "keys": ("keys", "Make, list and revoke API keys."),
     "doctor": ("doctor", "Check this installation."),
     "demo": ("demo", "Fit sample garments on sample people and make a page of it."),
     "completion": ("completion", "Print the script that completes commands in your shell."),

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 import vestiary
 from vestiary.serve import (
     problems,
+    routes_button,
     routes_fittings,
     routes_garments,
     routes_people,
@@ -28,20 +24,20 @@ from vestiary.serve.gate import Armour, Gate
 from vestiary.serve.idempotency import Ledger
 from vestiary.serve.keys import Keys
 from vestiary.serve.metrics import Measured, Metrics
-from vestiary.serve.security import COOKIE, SESSION_HEADER, new_session
+from vestiary.serve.mirror import mirror_routes
+from vestiary.serve.security import SESSION_HEADER
 from vestiary.serve.settings import Settings
 
 if TYPE_CHECKING:
     from vestiary.serve.service import Service
 
-_STUDIO = Path(vestiary.__file__).parent / "studio"
-_COOKIE_SECONDS = 30 * 24 * 3600
 _ROUTERS = (
     routes_people.router,
     routes_garments.router,
     routes_fittings.router,
     routes_rest.router,
     sockets.router,
+    routes_button.router,
 )
 _DESCRIPTION = """
 Photos of people and of garments in, those people wearing those garments out.
@@ -82,11 +78,14 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     problems.add_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
+    mirror_routes(app, service)
     if settings.studio:
         from vestiary.studio.routes import studio_routes
 
         studio_routes(app)
-        app.mount("/", StudioPage(directory=_STUDIO, html=True), name="studio")
+        from vestiary.studio.routes import studio_routes
+
+        studio_routes(app)
     _guard(app, settings)
     return app
 
@@ -115,25 +114,3 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await run_in_threadpool(service.close)
-
-
-class StudioPage(StaticFiles):
-    """The studio's files. Who opens a page gets an anonymous session, a cookie that scripts cannot read."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        if path.endswith((".py", ".pyc")):  # the folder is a package as well
-            raise HTTPException(404)
-        response = await super().get_response(path, scope)
-        if response.status_code == 200 and cast(str, response.media_type or "") == "text/html":
-            _give_session(response, scope)
-        response.headers["Cache-Control"] = "no-cache"  # asked for each time, so that the parts of a page match
-        return response
-
-
-def _give_session(response: Response, scope: Scope) -> None:
-    cookies = [value for name, value in scope["headers"] if name == b"cookie"]
-    if not any(f"{COOKIE}=".encode() in value for value in cookies):
-        secure = scope.get("scheme") == "https"
-        response.set_cookie(
-            COOKIE, new_session(), _COOKIE_SECONDS, path="/", httponly=True, samesite="strict", secure=secure
-        )

@@ -17,12 +17,22 @@ from starlette.websockets import WebSocket
 
 from vestiary.errors import BusyError, TooLargeError, UnauthorizedError, VestiaryError
 from vestiary.serve import problems
-from vestiary.serve.security import Caller, KeyRing, check_host, check_origin, identify, page_headers
+from vestiary.serve.security import (
+    COOKIE,
+    Caller,
+    KeyRing,
+    check_host,
+    check_origin,
+    identify,
+    new_session,
+    page_headers,
+)
 from vestiary.serve.settings import Settings
 
 log = logging.getLogger("vestiary.serve")
 _GUARDED = ("/v1/", "/metrics")
 _FORM = 64 * 1024  # of a body, besides the pictures in it
+_COOKIE_SECONDS = 30 * 24 * 3600
 
 
 class Gate:
@@ -31,7 +41,7 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: Settings, keys: KeyRing) -> None:
         self.app, self.settings, self.keys = app, settings, keys
         self.limiter = MovingWindowRateLimiter(MemoryStorage())
-        self.largest = int(settings.max_upload_mb * 2**20) + _FORM
+        self.largest = int(settings.max_upload_mb * 1e6) + _FORM
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -48,9 +58,9 @@ class Gate:
         connection = HTTPConnection(scope)
         check_host(connection.headers, self.settings)
         method = scope.get("method", "WEBSOCKET")
+        check_origin(connection.headers, self.settings, method)
         if not scope["path"].startswith(_GUARDED) or method == "OPTIONS":
             return
-        check_origin(connection.headers, self.settings, method)
         scope.setdefault("state", {})["caller"] = await self._caller(connection)
         self._check_length(connection.headers)
 
@@ -98,10 +108,14 @@ class Gate:
 
 
 class Armour:
-    """ASGI, outermost: security headers on every answer; faults become 500 without a word of their inside."""
+    """ASGI, outermost: security headers on every answer; faults become 500 without a word of their inside.
+
+    With the studio, whoever opens a page gets an anonymous session: a cookie that scripts cannot read and that other
+    pages' requests do not carry.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app = app
+        self.app, self.studio = app, settings.studio
         self.headers = page_headers(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +131,8 @@ class Armour:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
+                if self.studio and headers.get("content-type", "").startswith("text/html"):
+                    _give_session(headers, scope)
             await send(message)
 
         try:
@@ -126,6 +142,14 @@ class Armour:
             if begun:
                 raise
             await _answer_fault(error)(scope, receive, dressed)
+
+
+def _give_session(headers: MutableHeaders, scope: Scope) -> None:
+    if f"{COOKIE}=" in Headers(scope=scope).get("cookie", ""):
+        return
+    secure = "; Secure" if scope.get("scheme") == "https" else ""
+    told = f"{COOKIE}={new_session()}; Path=/; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Strict{secure}"
+    headers.append("Set-Cookie", told)
 
 
 def _answer_fault(error: Exception) -> Any:

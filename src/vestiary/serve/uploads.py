@@ -36,7 +36,7 @@ def read_photo(
     if url is not None:
         return fetch(settings, url)
     assert file is not None
-    limit = int(settings.max_upload_mb * 2**20)
+    limit = int(settings.max_upload_mb * 1e6)
     data = file.file.read(limit + 1)
     check_bytes(settings, data, name)
     return data
@@ -46,7 +46,7 @@ def check_bytes(settings: Settings, data: bytes, name: str) -> None:
     """Raises ImageError for nothing, TooLargeError for too much."""
     if not data:
         raise ImageError(f"the file {name!r} is empty.", hint="Send a JPEG, PNG, WebP or AVIF.")
-    if len(data) > settings.max_upload_mb * 2**20:
+    if len(data) > settings.max_upload_mb * 1e6:
         raise TooLargeError(f"the {name} is larger than {settings.max_upload_mb:g} MB.", hint="Save it as JPEG.")
 
 
@@ -106,7 +106,7 @@ def _checked(settings: Settings, url: str) -> str:
 
 def _get(settings: Settings, url: str, address: str) -> tuple[httpx.Response, bytes]:
     parsed = httpx.URL(url)
-    limit = int(settings.max_upload_mb * 2**20)
+    limit = int(settings.max_upload_mb * 1e6)
     data = bytearray()
     with (
         httpx.Client(timeout=_SECONDS, trust_env=False) as client,
