@@ -66,7 +66,7 @@ export async function choosePerson(file) {
     say(record.warnings.length ? t("person.usable") : t("person.good"));
     if (state.look.garments.length) await wear();
   } catch (problem) {
-    if (turn === scanning) set({ person: null, personId: null, personTrouble: problem, said: "" });
+    if (turn === scanning) set({ person: null, personId: null, personTrouble: problem, tab: "person", said: "" });
   } finally {
     clearTimeout(late);
   }

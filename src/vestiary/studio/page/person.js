@@ -42,7 +42,8 @@ export function PersonPanel({ state }) {
     </section>`;
 }
 
-function Verdict({ person, trouble }) {
+/** Whether the photo can serve, and what would be better. */
+export function Verdict({ person, trouble }) {
   if (trouble) {
     const { title, hint } = explain(trouble);
     return html`<div class="verdict bad" role="alert"><strong>${t("person.bad")}</strong><p>${title} ${hint}</p></div>`;

@@ -22,6 +22,7 @@ export function Stage({ state, onStop }) {
   return html`
     <section class="stage" aria-label=${t("stage.label")}>
       <div class="frame ${view.zoom > 1 ? "near" : ""}" ref=${frame} tabindex="0" role="group" aria-label=${t("stage.label")} ...${view.handlers}>
+        ${before && html`<${Bitmap} bitmap=${before} className="backdrop" />`}
         ${shown && html`
           <div class="picture" style=${{ "--ratio": ratio, transform: view.transform }}>
             <${Bitmap} bitmap=${shown} label=${name} onDrawn=${(at) => drawn(result, at)} />
