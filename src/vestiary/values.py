@@ -88,11 +88,11 @@ def _dump(value: Person | Garment | Fitting) -> bytes:
     for name, array in arrays.items():
         if name != "image" and array.dtype == np.uint8 and array.size >= _DEFLATED:
             shapes[name] = list(array.shape)
-            arrays[name] = np.frombuffer(zlib.compress(np.ascontiguousarray(array), 1), np.uint8)
+            arrays[name] = np.frombuffer(zlib.compress(array.tobytes(), 1), np.uint8)
     header = {"kind": type(value).__name__, "version": VERSION, "deflated": shapes, "fields": plain}
     text = json.dumps(header, default=_plain).encode()
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, header=np.frombuffer(text, np.uint8), **arrays)
     return buffer.getvalue()
 
 
@@ -151,7 +151,7 @@ def _points(array: Array, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _person(plain: dict[str, Any], arrays: dict[str, Array]) -> Person:
+def _person(plain: dict[str, Any], arrays: dict[str, Any]) -> Person:
     _check(arrays, "image", ("silhouette", "parts"))
     for name, shape in (("pose", (33, 4)), ("world", (33, 3)), ("keypoints", (18, 3))):
         _points(arrays[name], shape)
@@ -161,7 +161,7 @@ def _person(plain: dict[str, Any], arrays: dict[str, Array]) -> Person:
     return Person(**{**plain, **lists, "arm_in_front": frozenset(plain["arm_in_front"])}, **arrays)
 
 
-def _garment(plain: dict[str, Any], arrays: dict[str, Array]) -> Garment:
+def _garment(plain: dict[str, Any], arrays: dict[str, Any]) -> Garment:
     _check(arrays, "image", ("alpha",))
     _points(arrays["landmarks"], (28, 3))
     choices = {"category": CATEGORIES, "sleeve": SLEEVES, "neckline": NECKLINES, "pattern": MOTIFS, "length": LENGTHS}
@@ -172,7 +172,7 @@ def _garment(plain: dict[str, Any], arrays: dict[str, Array]) -> Garment:
     return Garment(**{**plain, **lists, "colours": colours}, **arrays)
 
 
-def _fitting(plain: dict[str, Any], arrays: dict[str, Array]) -> Fitting:
+def _fitting(plain: dict[str, Any], arrays: dict[str, Any]) -> Fitting:
     _check(arrays, "image", ("mask",))
     layers = {name.removeprefix("layers/"): a for name, a in arrays.items() if name.startswith("layers/")}
     own = {name: arrays[name] for name in ("image", "mask")}

@@ -30,4 +30,5 @@ def hidden(person: Person) -> Picture:
     """The photo with the face hidden."""
     from vestiary.person.anonymize import hide_face
 
-    return hide_face(person)
+    image: Picture = hide_face(person)
+    return image

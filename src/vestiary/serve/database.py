@@ -153,7 +153,7 @@ def _configure(connection: sqlite3.Connection, _: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """A writer takes the lock at once: a reader that turns writer could only fail when somebody else wrote meanwhile."""
+    """A writer takes the lock at once: a reader that turns writer fails when somebody else wrote meanwhile."""
     write = connection.get_execution_options().get("write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 

@@ -107,7 +107,7 @@ class Fittings:
             (GarmentRow, {garment for _, garments in pairs for garment in garments}),
         ):
             chosen = select(kind.id, kind.expires).where(kind.owner == owner, kind.expires > time.time())
-            rows = {id: expires for id, expires in session.execute(chosen.where(kind.id.in_(wanted)))}
+            rows = {row.id: row.expires for row in session.execute(chosen.where(kind.id.in_(wanted)))}
             if wanted - rows.keys():
                 raise missing(min(wanted - rows.keys()))
             found |= rows
@@ -216,7 +216,7 @@ class Fittings:
                 select(FittingRow.state, func.count()).where(of_it).group_by(FittingRow.state)
             ).all()
         states: dict[State, int] = dict.fromkeys(get_args(State), 0)
-        states |= {state: number for state, number in counted}
+        states |= {state: number for state in states for name, number in counted if name == state}
         created, expires = moment(row.created), moment(row.expires)
         return BatchRecord(id=row.id, created=created, expires=expires, states=states, fittings=list(ids))
 

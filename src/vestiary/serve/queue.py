@@ -132,9 +132,9 @@ class Queue:
         chosen = select(FittingRow).where(_QUEUED, same).order_by(*by_person).limit(number)
         return list(session.scalars(_locked(chosen)))
 
-    def finish(self, fitting: str, blob: str, outcome: Mapping[str, Any]) -> bool:
+    def finish(self, fitting: str, blob: str, outcome: Mapping[str, Any], progress: Mapping[str, Any]) -> bool:
         """Set a fitting done; False when it was taken away or deleted meanwhile."""
-        return self._end(fitting, state="done", blob=blob, outcome=dict(outcome))
+        return self._end(fitting, state="done", blob=blob, outcome=dict(outcome), progress=dict(progress))
 
     def fail(self, fitting: str, problem: Mapping[str, str]) -> bool:
         """Set a fitting failed; False when it was taken away or deleted meanwhile."""
@@ -151,10 +151,16 @@ class Queue:
 
     def release(self, *fittings: str) -> None:
         """Put fittings back at their place in the queue, as if they had not been begun; without names, all of mine."""
-        wanted = FittingRow.id.in_(fittings) if fittings else True
-        back = {"state": "queued", "worker": None, "lease": None, "attempts": FittingRow.attempts - 1, "progress": {}}
+        wanted = (FittingRow.id.in_(fittings),) if fittings else ()
+        back: dict[str, Any] = {
+            "state": "queued",
+            "worker": None,
+            "lease": None,
+            "attempts": FittingRow.attempts - 1,
+            "progress": {},
+        }
         with self._database.writing() as session:
-            _changed(session, update(FittingRow).where(self._mine, wanted).values(**back))
+            _changed(session, update(FittingRow).where(self._mine, *wanted).values(**back))
 
     def renew(self, progress: Mapping[str, Mapping[str, Any]]) -> set[str]:
         """Keep my fittings and note how far they are; the ids of those that are to stop.
@@ -185,7 +191,7 @@ class Queue:
         if not dead and not late:
             return 0
         lost = and_(running, or_(FittingRow.lease < time.time(), FittingRow.worker.in_(dead)))
-        free = {"worker": None, "lease": None, "progress": {}}
+        free: dict[str, Any] = {"worker": None, "lease": None, "progress": {}}
         often = FittingRow.attempts >= MOST_ATTEMPTS
         with self._database.writing() as session:
             ends = _changed(

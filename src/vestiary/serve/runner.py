@@ -51,7 +51,7 @@ class Job:
     order: Order
     stop: threading.Event = field(default_factory=threading.Event)
     dropped: bool = False
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
     timings: dict[str, float] = field(default_factory=dict)
     prepared: frozenset[str] = frozenset()
 
@@ -308,7 +308,7 @@ class Runner:
             "timings": timings,
             "provenance": dict(fitting.provenance),
         }
-        if self._insist(lambda: self._queue.finish(id, blob, outcome)):
+        if self._insist(lambda: self._queue.finish(id, blob, outcome, job.progress.model_dump())):
             self.done += 1
         else:  # deleted, cancelled, or taken over by another worker
             self._memory.forget(id)

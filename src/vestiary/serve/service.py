@@ -254,10 +254,7 @@ class Service:
     def erase(self, owner: str) -> int:
         """Delete everything of this owner; how many things that were."""
         count = self._fittings.delete(owner)
-        for kind in (PersonRow, GarmentRow):
-            for row in self._wardrobe.rows(kind, owner):
-                self._wardrobe.delete(kind, row.id)
-                count += 1
+        count += self._wardrobe.delete_all(PersonRow, owner) + self._wardrobe.delete_all(GarmentRow, owner)
         with self.database.reading() as session:
             batches = list(session.scalars(select(BatchRow.id).where(BatchRow.owner == owner)))
         for batch in batches:

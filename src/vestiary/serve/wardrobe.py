@@ -164,6 +164,14 @@ class Wardrobe:
             self._memory.forget(name)
         return fittings
 
+    def delete_all(self, kind: type[R], owner: str) -> int:
+        """Delete all of this owner, also what has expired; how many there were."""
+        with self._database.reading() as session:
+            ids = list(session.scalars(select(kind.id).where(kind.owner == owner)))
+        for id in ids:
+            self.delete(kind, id)
+        return len(ids)
+
 
 def blob_of(id: str) -> str:
     """Where the storage has the pixels of a person or garment."""
