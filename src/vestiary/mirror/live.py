@@ -80,11 +80,8 @@ class Mirror:
     """
 
     def __init__(self, garments: Sequence[Garment], size: tuple[int, int] = SIZE, *, smooth: bool = True) -> None:
-        if not garments:
-            raise GarmentError("a mirror needs garments.", hint="Hand in at least one garment.")
-        self.garments = [lighter(garment) for garment in garments]
         self.size = size
-        self.worn = 0
+        self.offer(garments)
         self.prepared: Prepared | None = None
         self._smooth = smooth
         self._engine, self._options = EmbeddedEngine(), EmbeddedOptions.model_validate({"refine": False})
@@ -101,6 +98,17 @@ class Mirror:
     def close(self) -> None:
         """End the thread that looks closely."""
         self._looker.shutdown(cancel_futures=True)
+
+    def offer(self, garments: Sequence[Garment]) -> None:
+        """Take these garments to choose from, and put on the first.
+
+        Raises:
+            GarmentError: there are none.
+        """
+        if not garments:
+            raise GarmentError("a mirror needs garments.", hint="Hand in at least one garment.")
+        self.garments = [lighter(garment) for garment in garments]
+        self.worn = 0
 
     def wear(self, index: int) -> None:
         """Change to another garment; counts round."""

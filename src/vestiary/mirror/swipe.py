@@ -27,8 +27,8 @@ class SwipeWatch:
     """Tells a swipe from everything else that hands do.
 
     A wrist goes sideways, against the chest, by `REACH` shoulder widths within `WITHIN` seconds, well above the
-    hips, and more sideways than up or down. Towards the wearer's left, which is left in a mirror, it calls for the next garment;
-    the other way for the previous one.
+    hips, and more sideways than up or down. Towards the wearer's left, which is left in a mirror, it calls for the
+    next garment; the other way for the previous one.
     """
 
     def __init__(self) -> None:
