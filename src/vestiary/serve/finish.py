@@ -34,9 +34,9 @@ def finish_picture(
         format: of the file.
     """
     if settings.watermark:
-        from vestiary.trust.watermark import embed
+        from vestiary.trust.watermark import embed, payload_of
 
-        image = embed(image, mask, watermark_of(record.id))
+        image = embed(image, mask, payload_of(record.id))
     data = encode_picture(image, format, quality=QUALITY, provenance=record.provenance)
     if settings.signing_key is not None and settings.signing_certificate is not None:
         from vestiary.trust.credentials import sign
@@ -44,11 +44,6 @@ def finish_picture(
         mime = f"image/{format}"
         data = sign(data, mime, record.provenance, settings.signing_key, settings.signing_certificate)
     return data
-
-
-def watermark_of(fitting: str) -> bytes:
-    """The eight bytes that a fitting's id has after its letter."""
-    return bytes.fromhex(fitting.partition("_")[2])[:8].ljust(8, b"\0")
 
 
 def picture_answer(data: bytes, format: Format, timings: Mapping[str, float], **headers: str) -> Response:
