@@ -31,6 +31,11 @@ class OneEuro:
         self._speed: F64 | None = None
         self._time = 0.0
 
+    def move(self, by: NDArray[np.floating]) -> None:
+        """Take it as known that the signal has moved by this much since the last value: it comes without lag."""
+        if self._value is not None:
+            self._value = self._value + by
+
     def __call__(self, value: NDArray[np.floating], time: float) -> F64:
         """The smoothed value.
 

@@ -126,7 +126,7 @@ class Mirror:
         image = fit_within(frame, self.size)
         flow = self._motion.step(image)
         clock.lap("motion")
-        tracked = self._tracker.follow(image, time)
+        tracked = self._tracker.follow(image, time, flow)
         clock.lap("pose")
         gesture = self._swipes.step(tracked.raw, time) if tracked else None
         worn, message = -1, ""

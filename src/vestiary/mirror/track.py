@@ -10,19 +10,25 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vestiary.errors import PersonError
 from vestiary.mirror.euro import OneEuro
 from vestiary.person.detector import Roi
 from vestiary.person.pose import MIN_SCORE, Pose, estimate_pose_at
 from vestiary.person.presence import find_person
+from vestiary.types import Joint
 
 if TYPE_CHECKING:
     from vestiary.types import Picture, Points
 
+F32 = NDArray[np.float32]
+_TRUNK = (Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP)
+
 CUTOFF, SLOPE = 1.0, 30.0  # Hz, and Hz per (side of the first square) per second
 WORLD_CUTOFF, WORLD_SLOPE = 0.4, 4.0  # Hz, and Hz per metre and second
 ROI_CUTOFF, ROI_SLOPE = 0.3, 16.0
+MOVED = 0.4  # pixels of the flow's grid below which the trunk counts as still
 SURENESS = 0.4  # share of a new confidence that is believed at once
 LOST_SCORE = 0.4  # a person who is followed may be less sure than one who is found
 
@@ -53,14 +59,18 @@ class PoseTracker:
         self._roi: Roi | None = None
         self._scale = 1.0
         self._sureness: Points | None = None
+        self._trunk: Points | None = None  # shoulders and hips of the last frame
 
-    def follow(self, image: Picture, time: float) -> Tracked | None:
+    def follow(self, image: Picture, time: float, flow: F32 | None = None) -> Tracked | None:
         """The person in the next frame; None when nobody is there.
 
         Args:
             image: `(H, W, 3) uint8` sRGB.
             time: seconds, rising.
+            flow: from `Motion.step`; with it the filters know how the trunk has moved, and do not lag behind it.
         """
+        if flow is not None and self._trunk is not None and self._smooth:
+            self._move(_shift_of(flow, self._trunk, image.shape))
         pose = self._known(image)
         found = pose is None
         if pose is None:
@@ -77,13 +87,21 @@ class PoseTracker:
         if self._smooth:
             pose = self._steadied(pose, time)
         self._roi = pose.next_roi
+        self._trunk = pose.landmarks[list(_TRUNK), :2]
         return Tracked(pose, raw, found)
 
     def reset(self) -> None:
         """Forget the person."""
-        self._roi = self._sureness = None
+        self._roi = self._sureness = self._trunk = None
         for filtered in (self._place, self._world, self._square):
             filtered.reset()
+
+    def _move(self, by: F32) -> None:
+        """Let everything go along with the trunk."""
+        if self._roi is not None:
+            self._roi = replace(self._roi, x=self._roi.x + float(by[0]), y=self._roi.y + float(by[1]))
+        self._place.move(np.array([*by, 0.0]) / self._scale)
+        self._square.move(np.array([*by, 0.0, 0.0]) / self._scale)
 
     def _known(self, image: Picture) -> Pose | None:
         """The pose where the person is expected, if they are there."""
@@ -109,3 +127,20 @@ class PoseTracker:
             world=self._world(pose.world, time).astype(np.float32),
             next_roi=Roi(float(square[0]) * side, float(square[1]) * side, float(square[2]) * side, float(square[3])),
         )
+
+
+def _shift_of(flow: F32, trunk: Points, shape: tuple[int, ...]) -> F32:
+    """`(2,)`: pixels of the frame by which the trunk has moved since the last one, 0 for next to nothing.
+
+    Args:
+        flow: `(h, w, 2)` back to the last frame, in pixels of its own grid.
+        trunk: `(4, 2)` shoulders and hips in the last frame.
+        shape: of the frame.
+    """
+    height, width = flow.shape[:2]
+    scale = np.array([shape[1] / width, shape[0] / height], np.float32)
+    low, high = trunk.min(axis=0) / scale, trunk.max(axis=0) / scale
+    x0, y0 = np.clip(low, 0, (width - 2, height - 2)).astype(int)
+    x1, y1 = np.clip(high, (x0 + 1, y0 + 1), (width, height)).astype(int)
+    shift = -np.median(flow[y0:y1, x0:x1].reshape(-1, 2), axis=0)
+    return np.asarray(shift * scale if np.hypot(*shift) > MOVED else np.zeros(2), np.float32)
