@@ -8,8 +8,6 @@ tells left from right.
 
 from __future__ import annotations
 
-import functools
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary import weights
-from vestiary.errors import WeightsError
+from vestiary import inference
 from vestiary.person.framing import HEIGHT, WIDTH
 from vestiary.person.limbs import with_sides
 from vestiary.person.skin import settle_sleeves
@@ -125,7 +122,7 @@ def parse_probabilities(image: Picture, pose: Points, silhouette: Mask) -> tuple
 
 def answer(picture: Floats, hints: Floats) -> Floats:
     """What the shipped network says: `(1, 3, 320, 224)`, `(1, 19, 160, 112)` → logits `(1, 17, 160, 112)`."""
-    (logits,) = _session().run(["logits"], {"image": picture, "hints": hints})
+    (logits,) = inference.session("parser").run(["logits"], {"image": picture, "hints": hints})
     return np.asarray(logits, np.float32)
 
 
@@ -173,26 +170,3 @@ def _heed_silhouette(shares: Floats, silhouette: Mask) -> None:
         if name not in OFF_BODY:
             shares[index] *= 0.3 + 0.7 * np.minimum(inside * 4, 1)
     shares[0] *= 0.3 + 0.7 * np.minimum((1 - inside) * 4, 1)
-
-
-_making = threading.Lock()
-
-
-def _session() -> Any:
-    with _making:
-        return _made()
-
-
-@functools.cache
-def _made() -> Any:
-    import onnxruntime
-
-    path = weights.get("parser")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as problem:
-        hint = "Install Vestiary again: pip install --force-reinstall --no-deps vestiary"
-        raise WeightsError(f"the part parser {path} cannot be run.", hint=hint) from problem
