@@ -4,12 +4,13 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
+SERVE := $(VENV)/.serve
 TRAIN := $(VENV)/.train
 TORCH ?= torch==2.13.0  # which the tests were run with; the extra `train` admits a range
 
 .DEFAULT_GOAL := help
 PHONY_CHECKS := check-format check-lint check-types check-docs
-.PHONY: help demo test test-train check $(PHONY_CHECKS) format docs pictures bench wheel clean
+.PHONY: help demo studio test test-train check $(PHONY_CHECKS) format docs pictures bench wheel clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -17,6 +18,10 @@ help:  ## Show this list
 demo: $(BASE)  ## Fit sample garments on sample people: out/demo/index.html
 	@$(RUN) -m vestiary weights get
 	@$(RUN) -m vestiary demo -o out/demo
+
+studio: $(SERVE)  ## Open the fitting room in the browser
+	@$(RUN) -m vestiary weights get
+	$(RUN) -m vestiary studio
 
 test: $(DEV)  ## Run the tests
 	@$(RUN) -m vestiary weights get
@@ -67,6 +72,10 @@ $(BASE): pyproject.toml
 	@$(PYTHON) -m venv $(VENV) >/dev/null || { \
 	  $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(RUN) install --quiet pip; }
 	@$(RUN) -m pip install --quiet -e .
+	@touch $@
+
+$(SERVE): $(BASE)
+	@$(RUN) -m pip install --quiet -e '.[serve]'
 	@touch $@
 
 $(DEV): $(BASE)

@@ -256,5 +256,6 @@ export async function deleteEverything() {
   forgetResults();
   forget();
   const samples = state.garments.filter(({ sample }) => sample).map((garment) => ({ ...garment, id: null }));
-  return set({ garments: samples, dialog: null, said: t("said.erased"), route: "" });
+  location.hash = "#/";
+  return set({ garments: samples, dialog: null, said: t("said.erased") });
 }

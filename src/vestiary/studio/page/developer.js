@@ -34,15 +34,14 @@ export function Developer({ state }) {
 const inMilliseconds = (timings) => Object.entries(timings).map(([name, seconds]) => [name, seconds * 1000]);
 
 function Budget({ budget }) {
-  const { total: _, ...inside } = budget.server;
   const values = [
     [t("developer.encode"), budget.encode], [t("developer.transfer"), budget.transfer],
-    ...Object.entries(inside), [t("developer.draw"), (budget.total ?? 0) - budget.encode - budget.transfer - sum(budget.server)],
+    ...Object.entries(budget.server), [t("developer.draw"), (budget.total ?? 0) - budget.encode - budget.transfer - sum(budget.server)],
   ];
   return html`<${Bars} title=${t("developer.budget")} values=${values} total=${budget.total} />`;
 }
 
-const sum = (server) => server.total ?? Object.values(server).reduce((all, ms) => all + ms, 0);
+const sum = (server) => Object.values(server).reduce((all, ms) => all + ms, 0);
 
 function Bars({ title, values, total }) {
   const most = Math.max(1, ...values.map(([, ms]) => ms));

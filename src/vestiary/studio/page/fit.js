@@ -51,7 +51,7 @@ export async function fit(personId, ids, engine, options, { signal, onProgress, 
   const bitmap = await createImageBitmap(blob);
   const decoded = performance.now();
   const server = serverTiming(response.headers.get("Server-Timing") ?? "");
-  const inside = server.total ?? Object.values(server).reduce((sum, ms) => sum + ms, 0);
+  const inside = Object.values(server).reduce((sum, ms) => sum + ms, 0);
   const budget = {
     started,
     encode: asked - started,
@@ -73,5 +73,6 @@ export function serverTiming(text) {
     const duration = rest.map((item) => item.trim()).find((item) => item.startsWith("dur="));
     if (name && duration) found[name] = Number(duration.slice(4));
   }
+  if ("wait" in found && "engine" in found) found.wait = Math.max(0, found.wait - found.engine); // the engine's time lies within
   return found;
 }
