@@ -1,8 +1,9 @@
 """The queue of fittings: rows of the database that several processes and hosts share.
 
 A fitting is begun by one worker, which holds a lease on it and renews it. A worker that dies stops renewing, and its
-fittings go back into the queue; one that took its workers down three times fails. Whoever finishes a fitting must
-still hold it, so nothing is finished twice.
+fittings go back into the queue, somewhat behind their place: so one that takes its workers down holds up no others,
+and fails at last, while one that happened to be there meets another worker. Whoever finishes a fitting must still hold
+it, so nothing is finished twice.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from sqlalchemy.orm import Session
 from vestiary.serve.database import Database, FittingRow
 
 LEASE_SECONDS = 15.0
-MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 5
+SETBACK_SECONDS = 30.0  # how much younger than it is a fitting counts for each time that its worker died
 _QUEUED = FittingRow.state == "queued"
+_TURN = (FittingRow.created + SETBACK_SECONDS * FittingRow.attempts, FittingRow.place)
 _ABANDONED = {
     "code": "engine",
     "message": f"the fitting was begun {MOST_ATTEMPTS} times, and each time its worker stopped without a word.",
@@ -128,7 +131,7 @@ class Queue:
         same = and_(FittingRow.engine == first.engine, FittingRow.id != first.id)
         more = session.scalar(select(func.count()).where(_QUEUED, same)) or 0
         number = most(first.engine, more + 1) - 1
-        by_person = (FittingRow.person != first.person, FittingRow.created, FittingRow.place)
+        by_person = (FittingRow.person != first.person, *_TURN)
         chosen = select(FittingRow).where(_QUEUED, same).order_by(*by_person).limit(number)
         return list(session.scalars(_locked(chosen)))
 
@@ -208,7 +211,7 @@ def waiting(session: Session) -> int:
 
 
 def _next(*what: Any) -> Select[Any]:
-    return select(*what).where(_QUEUED).order_by(FittingRow.created, FittingRow.place)
+    return select(*what).where(_QUEUED).order_by(*_TURN)
 
 
 def _locked(rows: Select[Any]) -> Select[Any]:
