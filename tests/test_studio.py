@@ -176,9 +176,8 @@ def test_the_camera_takes_a_photo(visit: Any) -> None:
 
 def test_a_refused_camera_is_explained(visit: Any) -> None:
     page = visit()
-    page.evaluate(
-        "navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', 'NotAllowedError'))"
-    )
+    refuse = "() => Promise.reject(new DOMException('no', 'NotAllowedError'))"
+    page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {refuse}; }}")
     page.get_by_role("button", name="Take a photo").click()
     page.get_by_role("dialog").get_by_role("alert").filter(has_text="camera is not available").wait_for()
 

@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { keep, pin, redo, undo } from "./actions.js";
 import { shareLook } from "./dialogs.js";
-import { t } from "./i18n.js";
+import { explain, t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { Bitmap } from "./pictures.js";
 import { set } from "./store.js";
@@ -30,6 +30,7 @@ export function Stage({ state, onStop }) {
               <${Bitmap} bitmap=${before} className="before" style=${{ clipPath: `inset(0 ${100 - split}% 0 0)` }} />
               <${Divider} split=${split} setSplit=${setSplit} zoom=${view.zoom} />`}
           </div>`}
+        ${state.personTrouble && html`<div class="nothing"><${Icon} name="person" size=${56} /><p>${explain(state.personTrouble).hint}</p></div>`}
         ${(person?.busy || busy) && html`<${Busy} person=${person} busy=${busy} onStop=${onStop} />`}
       </div>
       <${Tools} state=${state} view=${view} split=${split} setSplit=${setSplit} />
