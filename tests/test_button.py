@@ -199,6 +199,19 @@ def test_a_photo_that_cannot_serve_says_why(page: Any, folder: Path, photo: str,
     assert not button.locator("#again").is_visible()
 
 
+def test_errors_are_told_in_chinese_too(page: Any, folder: Path) -> None:
+    button = try_on(page, folder / "black.png", number=1)
+    button.locator("[role=alert]").wait_for(state="visible")
+    assert button.locator("[role=alert]").inner_text().strip() == "照片中没有可以试穿的人，请使用单人正面照。"
+
+
+def test_closing_and_opening_at_once_goes_on(page: Any, folder: Path) -> None:
+    button = try_on(page, folder / "person.jpg")
+    button.locator("#after").wait_for(state="visible")
+    button.evaluate("button => { button.dialog.close(); button.open(); }")
+    button.locator("#after").wait_for(state="visible")
+
+
 def test_a_missing_product_picture_and_a_service_that_is_away(page: Any, folder: Path) -> None:
     page.locator("vestiary-try-on").first.evaluate("button => button.setAttribute('garment', 'none.jpg')")
     button = try_on(page, folder / "person.jpg")

@@ -38,7 +38,11 @@ class TryOn extends HTMLElement {
     on("remove", () => this.remove());
     on("save", () => this.save());
     on("slider", () => this.at.after.style.setProperty("--share", `${this.at.slider.value}%`), "input");
-    this.dialog.addEventListener("close", () => { this.closeCamera(); this.running?.abort(); });
+    this.dialog.addEventListener("close", () => {
+      if (this.dialog.open) return; // the event comes later than the close: it may be open again
+      this.closeCamera();
+      this.running?.abort();
+    });
   }
 
   connectedCallback() { this.translate(); }
@@ -101,12 +105,12 @@ class TryOn extends HTMLElement {
     if (error.name === "AbortError") return;
     if (["not-found", "unauthorized"].includes(error.code)) shopper.forget(this.server); // it expired meanwhile
     const { offline, unreadable, product, camera } = this.words;
-    const own = { offline, unreadable, product, camera }[error.code];
+    const own = { offline, unreadable, product, camera, ...this.words.problems }[error.code];
     this.show("choose");
     const needsOther = ["unreadable", "camera", "person", "image"].includes(error.code);
     this.at.again.hidden = needsOther || !shopper.get(this.server);
     this.at.message.textContent = own ?? (error.message || error.code);
-    this.at.hint.textContent = error.hint ?? "";
+    this.at.hint.textContent = own ? "" : error.hint ?? "";
     this.at.error.hidden = false;
     this.say("");
     this.tell("vestiary-error", { code: error.code ?? "error", message: this.at.message.textContent });

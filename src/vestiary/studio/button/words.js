@@ -27,5 +27,11 @@ const WORDS = {
     remove: "删除我的照片", removed: "您的照片已删除。",
     unreadable: "无法将此文件作为图片打开。", product: "无法读取该商品的图片。",
     camera: "无法使用摄像头，请选择照片。", offline: "无法连接试衣间。",
+    problems: { // the service itself speaks English; by the codes of its errors
+      person: "照片中没有可以试穿的人，请使用单人正面照。", garment: "这件商品无法穿在这张照片上。",
+      image: "照片无法读取，或尺寸太大、太小。", unsuitable: "这张照片不适合使用。", busy: "现在试衣的人太多，请稍后再试。",
+      "too-large": "照片文件太大。", "not-found": "照片已过期，请重新选择。", unavailable: "试衣间暂时无法使用，请稍后再试。",
+      engine: "试穿失败，请换一张照片。", unauthorized: "此页面的试衣间设置有误。", forbidden: "此页面的试衣间设置有误。",
+    },
   },
 };
