@@ -295,3 +295,16 @@ def _description(data: bytes, name: str) -> str | None:
         return exif.get(DESCRIPTION)
     picture = _identify(data, name)
     return picture.info.get(PROVENANCE) or picture.getexif().get(DESCRIPTION)
+
+
+def media_type(data: bytes) -> str:
+    """Such as "image/png", by the file's own first bytes; empty when it is no picture that can be read."""
+    from PIL import Image
+
+    if jpegxl.is_jpegxl(data):
+        return "image/jxl"
+    try:
+        picture = _identify(data, "the picture")
+    except ImageError:
+        return ""
+    return Image.MIME.get(picture.format or "", "")

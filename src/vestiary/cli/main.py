@@ -30,6 +30,7 @@ COMMANDS = {
     "studio": ("studio", "Open the fitting room in the browser."),
     "scan": ("scan", "Show what is seen in a photo of a person."),
     "garment": ("garment", "Show what is seen in a photo of a garment."),
+    "verify": ("verify", "Show what a picture says of where it comes from."),
     "batch": ("batch", "Fit many pairs: from a CSV, or two folders."),
     "evaluate": ("evaluate", "Judge an engine or finished pictures on pairs."),
     "rate": ("rate", "Let people rate pictures without knowing whose they are."),
