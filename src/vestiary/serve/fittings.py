@@ -11,7 +11,6 @@ from sqlalchemy import delete, func, select
 from vestiary import values
 from vestiary.api import check_options
 from vestiary.errors import BusyError, ConflictError, InputError, NotFoundError, TooLargeError
-from vestiary.registry import load_engine
 from vestiary.serve.board import LOOK, Board, Preview
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.queue import Queue, waiting
@@ -19,6 +18,7 @@ from vestiary.serve.records import BatchRecord, FittingRecord, Problem, Progress
 from vestiary.serve.wardrobe import expiry, folder_of, missing, moment, new_id
 
 if TYPE_CHECKING:
+    from vestiary.serve.engines import Engines
     from vestiary.serve.memory import Memory
     from vestiary.serve.runner import Runner
     from vestiary.serve.settings import Settings
@@ -34,10 +34,17 @@ class Fittings:
     """The callers' side of the queue."""
 
     def __init__(
-        self, settings: Settings, database: Database, store: Store, memory: Memory, board: Board, queue: Queue
+        self,
+        settings: Settings,
+        database: Database,
+        store: Store,
+        memory: Memory,
+        board: Board,
+        queue: Queue,
+        engines: Engines,
     ) -> None:
         self._settings, self._database, self._store, self._memory = settings, database, store, memory
-        self._board, self._queue = board, queue
+        self._board, self._queue, self._engines = board, queue, engines
         self.runner: Runner | None = None  # the one of this process, while it runs
 
     def add(
@@ -57,7 +64,7 @@ class Fittings:
         if len(pairs) > self._settings.queue_size:
             hint = f"At most {self._settings.queue_size} fittings can be asked for at once."
             raise TooLargeError(f"{len(pairs)} fittings are too many.", hint=hint)
-        checked = check_options(load_engine(engine).Options, options).model_dump(mode="json")
+        checked = check_options(self._engines.get(engine).Options, options).model_dump(mode="json")
         expires, now = expiry(self._settings, keep_hours), time.time()
         with self._database.writing() as session:
             self._make_room(waiting(session), len(pairs))

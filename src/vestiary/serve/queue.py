@@ -98,14 +98,11 @@ class Queue:
         with self._database.reading() as session:
             return waiting(session)
 
-    def peek(self) -> tuple[str, float, int] | None:
-        """Engine and time of the fitting that is next, and how many wait for the same engine; None: none waits."""
+    def peek(self) -> tuple[str, float] | None:
+        """Engine and time of the fitting that is next, if any; a read takes no lock."""
         with self._database.reading() as session:
             first = session.execute(_next(FittingRow.engine, FittingRow.created).limit(1)).first()
-            if first is None:
-                return None
-            same = select(func.count()).where(_QUEUED, FittingRow.engine == first.engine)
-            return first.engine, first.created, session.scalar(same) or 0
+            return None if first is None else (first.engine, first.created)
 
     def claim(self, most: Callable[[str, int], int]) -> list[Order]:
         """Take the oldest fitting, and others for the same engine, those of the same person first.
@@ -113,8 +110,6 @@ class Queue:
         Args:
             most: how many at a time, by engine and by how many there are.
         """
-        if self.peek() is None:  # a read costs no lock
-            return []
         with self._database.writing() as session:
             first = session.scalars(_locked(_next(FittingRow).limit(1))).first()
             if first is None:

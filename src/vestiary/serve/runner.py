@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from vestiary import values
 from vestiary.api import check_options
 from vestiary.errors import Cancelled, EngineError, OutputError, UnavailableError, VestiaryError
-from vestiary.registry import Engine, load_engine
 from vestiary.serve import checks
 from vestiary.serve.board import LOOK
 from vestiary.serve.queue import LEASE_SECONDS, Order, Queue
@@ -22,7 +21,9 @@ from vestiary.serve.records import Progress
 from vestiary.serve.wardrobe import folder_of
 
 if TYPE_CHECKING:
+    from vestiary.registry import Engine
     from vestiary.serve.board import Board
+    from vestiary.serve.engines import Engines
     from vestiary.serve.memory import Memory
     from vestiary.serve.settings import Settings
     from vestiary.serve.store import Store
@@ -70,10 +71,17 @@ class Runner:
     """The workers of this process."""
 
     def __init__(
-        self, settings: Settings, queue: Queue, wardrobe: Wardrobe, store: Store, memory: Memory, board: Board
+        self,
+        settings: Settings,
+        queue: Queue,
+        wardrobe: Wardrobe,
+        store: Store,
+        memory: Memory,
+        board: Board,
+        engines: Engines,
     ) -> None:
         self._settings, self._queue, self._wardrobe = settings, queue, wardrobe
-        self._store, self._memory, self._board = store, memory, board
+        self._store, self._memory, self._board, self._engines = store, memory, board, engines
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._news = threading.Condition()
@@ -166,9 +174,9 @@ class Runner:
         first = self._queue.peek()
         if first is None:
             return []
-        engine, created, number = first
+        engine, created = first
         left = created + self._settings.batch_wait_ms / 1000 - time.time()
-        if left > 0 and 1 < self._most(engine, 2**31) > number:
+        if left > 0 and self._most(engine, 2**31) > 1:
             self._closing.wait(left)
         return self._queue.claim(self._most)
 
@@ -177,7 +185,7 @@ class Runner:
         workers would stand idle; one with it may prefer certain sizes.
         """
         try:
-            engine = load_engine(name)
+            engine = self._engines.get(name)
         except VestiaryError:
             return 1
         if not hasattr(engine, "fit_many"):
@@ -262,7 +270,7 @@ class Runner:
         return on_step
 
     def _fit(self, job: Job) -> Fitting:
-        engine = load_engine(job.order.engine)
+        engine = self._engines.get(job.order.engine)
         task = self._task(job, engine)
         if job.stop.is_set():
             raise Cancelled("the fitting was cancelled.")
@@ -270,7 +278,7 @@ class Runner:
 
     def _fit_many(self, jobs: Sequence[Job]) -> None:
         """Several at once; where that fails as a whole, one by one."""
-        engine: Any = load_engine(jobs[0].order.engine)
+        engine: Any = self._engines.get(jobs[0].order.engine)
         tasks: dict[Job, Task] = {}
         for job in jobs:
             try:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from vestiary.errors import VestiaryError
-from vestiary.registry import list_engines, load_engine
 from vestiary.serve.board import Board, Preview
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
+from vestiary.serve.engines import Engines
 from vestiary.serve.fittings import Fittings, fitting_record, layer
 from vestiary.serve.memory import Memory
 from vestiary.serve.queue import Queue, this_worker
@@ -50,16 +50,18 @@ class Service:
         self.database = Database(settings.database_url)
         self.memory = Memory(settings.cache_mb * 2**20)
         self.queue = Queue(self.database, this_worker())
-        self._board = Board()
+        self._board, self._engines = Board(), Engines()
         self._wardrobe = Wardrobe(settings, self.database, self.store, self.memory)
-        self._fittings = Fittings(settings, self.database, self.store, self.memory, self._board, self.queue)
+        parts = (self.database, self.store, self.memory, self._board, self.queue, self._engines)
+        self._fittings = Fittings(settings, *parts)
         self.runner: Runner | None = None
         self.sweeper: Sweeper | None = None
 
     def start(self) -> None:
         """Take up what was left in the queue, and begin to work."""
         self.queue.recover()
-        self.runner = Runner(self.settings, self.queue, self._wardrobe, self.store, self.memory, self._board)
+        parts = (self.queue, self._wardrobe, self.store, self.memory, self._board, self._engines)
+        self.runner = Runner(self.settings, *parts)
         self.sweeper = Sweeper(self.database, self.store, self.memory, self._fittings)
         self._fittings.runner = self.runner
         self.runner.start()
@@ -76,7 +78,7 @@ class Service:
     def is_ready(self) -> dict[str, bool]:
         """Which parts can do their work now."""
         try:
-            engine = bool(load_engine())
+            engine = bool(self._engines.get("embedded"))
         except VestiaryError:
             engine = False
         return {
@@ -263,24 +265,8 @@ class Service:
 
     def engines(self) -> list[EngineRecord]:
         """All engines, also those that are not installed."""
-        return [_engine_record(name) for name in list_engines()]
+        return self._engines.records()
 
     def queue_length(self) -> int:
         """How many fittings wait."""
         return self.queue.length()
-
-
-def _engine_record(name: str) -> EngineRecord:
-    spec = list_engines()[name]
-    try:
-        options = {} if spec.missing else load_engine(name).Options.model_json_schema()
-    except (VestiaryError, ImportError):
-        options = {}
-    return EngineRecord(
-        name=name,
-        summary=spec.summary,
-        licence=spec.licence,
-        installed=not spec.missing,
-        install=spec.install if spec.missing else "",
-        options=options,
-    )

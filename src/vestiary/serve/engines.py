@@ -1,0 +1,43 @@
+"""Engines as the service asks for them at every request: looked up once, since a look goes through all packages."""
+
+from __future__ import annotations
+
+from vestiary.errors import VestiaryError
+from vestiary.registry import Engine, EngineSpec, list_engines, load_engine
+from vestiary.serve.records import EngineRecord
+
+
+class Engines:
+    """The engines that this process has used so far."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Engine] = {}
+
+    def get(self, name: str) -> Engine:
+        """The engine of that name.
+
+        Raises:
+            UnknownEngineError: no such engine.
+            MissingExtraError: its dependencies are not installed.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = load_engine(name)
+        return self._loaded[name]
+
+    def records(self) -> list[EngineRecord]:
+        """All engines, also those that are not installed."""
+        return [self._record(name, spec) for name, spec in list_engines().items()]
+
+    def _record(self, name: str, spec: EngineSpec) -> EngineRecord:
+        try:
+            options = {} if spec.missing else self.get(name).Options.model_json_schema()
+        except (VestiaryError, ImportError):
+            options = {}
+        return EngineRecord(
+            name=name,
+            summary=spec.summary,
+            licence=spec.licence,
+            installed=not spec.missing,
+            install=spec.install if spec.missing else "",
+            options=options,
+        )
