@@ -147,6 +147,22 @@ def test_from_the_shops_page_to_the_picture(page: Any, folder: Path, service: An
     assert button.locator("#status").text_content() == "Here you are."
 
 
+def test_a_key_for_pages_keeps_visitors_apart(page: Any, browser: Any, folder: Path, service: Any) -> None:
+    from vestiary.serve.keys import Keys
+
+    _, secret = Keys(service.database).create("shop", ["page", "read", "write", "delete"])
+    page.locator("vestiary-try-on").first.evaluate("(button, key) => button.setAttribute('key', key)", secret)
+    button = try_on(page, folder / "person.jpg")
+    button.locator("#after").wait_for(state="visible")
+    (id,) = page.evaluate("() => Object.values(sessionStorage).map((text) => JSON.parse(text).id).filter(Boolean)")
+    other = browser.new_context().new_page()
+    other.goto(page.url)
+    status = """async ([server, id, key]) => (await fetch(`${server}/v1/people/${id}`, { headers: {
+        Authorization: `Bearer ${key}`, "Vestiary-Session": "x".repeat(64) } })).status"""
+    assert other.evaluate(status, [button.get_attribute("server"), id, secret]) == 404
+    other.context.close()
+
+
 def test_the_slider_works_by_keyboard(page: Any, folder: Path) -> None:
     button = try_on(page, folder / "person.jpg")
     button.locator("#after").wait_for(state="visible")
