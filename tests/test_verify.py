@@ -47,3 +47,13 @@ def test_words_for_people_and_an_error_for_what_is_no_picture(
     (tmp_path / "text.png").write_text("no picture")
     assert main(["verify", str(tmp_path / "text.png")]) == 2
     assert "not a picture" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("looks")
+def test_try_can_hide_the_face(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = np.full((320, 240, 3), 7, np.uint8)
+    monkeypatch.setattr("vestiary.person.anonymize.hide_face", lambda person: hidden)
+    names = [str(folder / name) for name in ("person.jpg", "shirt.png")]
+    out = folder / "out.png"
+    assert main(["try", *names, "-o", str(out), "--engine", "paste", "--anonymize"]) == 0
+    assert (open_picture(out).image[:20] == 7).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--parser", type=click.Choice(READERS), default="network", help="How parts are told apart, as in `scan`.")
 @click.option("--reader", type=click.Choice(READERS), default="network", help="How garments are read, as in `garment`.")
 @click.option("--words/--no-words", default=True, help="Whether the attribute network has a say, as in `garment`.")
+@click.option("--anonymize", is_flag=True, help="Hide the faces in the photo of the person.")
 @click.option("--layers", type=options.PATH, metavar="DIR", help=options.LAYERS_HELP)
 @options.max_pixels
 @options.common
@@ -45,6 +47,7 @@ def command(
     parser: Reader,
     reader: Reader,
     words: bool,
+    anonymize: bool,
     layers: str | None,
     max_pixels: int,
     as_json: bool,
@@ -72,7 +75,7 @@ def command(
     with say.StepLine(quiet=as_json) as line:
         scan = {"person": number, "parser": parser, "max_pixels": max_pixels}
         look = {"reader": reader, "words": words, "max_pixels": max_pixels}
-        scanned, read, fitting = _fit(person, wanted, engine, scan, look, values, line)
+        scanned, read, fitting = _fit(person, wanted, engine, scan, look, values, line, anonymize=anonymize)
     written = _write_layers(layers, scanned, read, fitting)
     fitting.save(output)
     _tell(output, scanned, read, fitting, written, time.perf_counter() - started, as_json=as_json)
@@ -95,12 +98,18 @@ def _fit(
     look: dict[str, Any],
     values: dict[str, Any],
     line: say.StepLine,
+    *,
+    anonymize: bool,
 ) -> tuple[Person, list[Garment], Fitting]:
     from vestiary.api import read_garment, scan_person, try_on
 
     total = len(wanted) + 1
     line(1, total, f"looking at {person}")
     scanned = scan_person(person, **scan)
+    if anonymize:
+        from vestiary.person.anonymize import hide_face
+
+        scanned = replace(scanned, image=hide_face(scanned))
     read = []
     for at, (photo, category) in enumerate(wanted, 2):
         line(at, total, f"looking at {photo}")
