@@ -57,7 +57,9 @@ class FakeService:
         self._get(owner, id, letter)
         del self.things[id]
 
-    def add_person(self, owner: str, photo: bytes, *, number: int | None = None, keep_hours: float | None = None) -> Any:
+    def add_person(
+        self, owner: str, photo: bytes, *, number: int | None = None, keep_hours: float | None = None
+    ) -> Any:
         self.calls.append("add_person")
         return self._new("p", owner, lambda **k: PersonRecord(width=64, height=96, facing="front", **k))
 
@@ -109,7 +111,9 @@ class FakeService:
         state = "done" if self.quick else "running"
         asked = {"person": person, "garments": list(garments), "engine": engine, "options": dict(options or {})}
         return self._new(
-            "f", owner, lambda **k: FittingRecord(state=state, timings={"fit": 0.25}, provenance={"seed": 0}, **asked, **k)
+            "f",
+            owner,
+            lambda **k: FittingRecord(state=state, timings={"fit": 0.25}, provenance={"seed": 0}, **asked, **k),
         )
 
     def fitting(self, owner: str, id: str) -> Any:

@@ -24,8 +24,8 @@ LEVELS = [
     {"api", "registry"},
     {"datasets"},
     {"mirror", "training", "evaluation", "synth"},
-    {"serve", "client"},  # the client shares the service's records, and nothing else of it
-    {"cli", "cluster", "studio", "__main__"},
+    {"serve", "studio", "client"},  # the client shares the records; the service serves the studio's page
+    {"cli", "cluster", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

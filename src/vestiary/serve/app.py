@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 import vestiary
+from vestiary.errors import MissingExtraError
 from vestiary.serve import (
     problems,
     routes_button,
@@ -83,9 +84,6 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         from vestiary.studio.routes import studio_routes
 
         studio_routes(app)
-        from vestiary.studio.routes import studio_routes
-
-        studio_routes(app)
     _guard(app, settings)
     return app
 
@@ -109,8 +107,28 @@ def _guard(app: FastAPI, settings: Settings) -> None:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Any = app.state.service
+    settings: Settings = app.state.settings
     await run_in_threadpool(service.start)
     try:
-        yield
+        rpc = await run_in_threadpool(_start_rpc, app) if settings.grpc_port is not None else None
+        try:
+            yield
+        finally:
+            if rpc is not None:
+                await run_in_threadpool(rpc.stop, settings.drain_seconds)
     finally:
         await run_in_threadpool(service.close)
+
+
+def _start_rpc(app: FastAPI) -> Any:
+    """The gRPC server beside this app.
+
+    Raises:
+        MissingExtraError: the extra `grpc` is not installed.
+        InputError: the port cannot be opened.
+    """
+    try:
+        from vestiary.serve.rpc.server import start
+    except ImportError:
+        raise MissingExtraError("gRPC is not installed.", hint='Type: pip install "vestiary[grpc]"') from None
+    return start(app.state.service, app.state.settings, app.state.keys)

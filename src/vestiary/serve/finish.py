@@ -41,8 +41,8 @@ def finish_picture(
     if settings.signing_key is not None and settings.signing_certificate is not None:
         from vestiary.trust.credentials import sign
 
-        mime = f"image/{format}"
-        data = sign(data, mime, record.provenance, settings.signing_key, settings.signing_certificate)
+        key, chain = settings.signing_key.read_bytes(), settings.signing_certificate.read_bytes()
+        data = sign(data, f"image/{format}", record.provenance, key, chain)
     return data
 
 

@@ -18,13 +18,11 @@ from starlette.websockets import WebSocket
 from vestiary.errors import BusyError, TooLargeError, UnauthorizedError, VestiaryError
 from vestiary.serve import problems
 from vestiary.serve.security import (
-    COOKIE,
     Caller,
     KeyRing,
     check_host,
     check_origin,
     identify,
-    new_session,
     page_headers,
 )
 from vestiary.serve.settings import Settings
@@ -32,7 +30,6 @@ from vestiary.serve.settings import Settings
 log = logging.getLogger("vestiary.serve")
 _GUARDED = ("/v1/", "/metrics")
 _FORM = 64 * 1024  # of a body, besides the pictures in it
-_COOKIE_SECONDS = 30 * 24 * 3600
 
 
 class Gate:
@@ -108,14 +105,10 @@ class Gate:
 
 
 class Armour:
-    """ASGI, outermost: security headers on every answer; faults become 500 without a word of their inside.
-
-    With the studio, whoever opens a page gets an anonymous session: a cookie that scripts cannot read and that other
-    pages' requests do not carry.
-    """
+    """ASGI, outermost: security headers on every answer; faults become 500 without a word of their inside."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app, self.studio = app, settings.studio
+        self.app = app
         self.headers = page_headers(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,8 +124,6 @@ class Armour:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
-                if self.studio and headers.get("content-type", "").startswith("text/html"):
-                    _give_session(headers, scope)
             await send(message)
 
         try:
@@ -142,14 +133,6 @@ class Armour:
             if begun:
                 raise
             await _answer_fault(error)(scope, receive, dressed)
-
-
-def _give_session(headers: MutableHeaders, scope: Scope) -> None:
-    if f"{COOKIE}=" in Headers(scope=scope).get("cookie", ""):
-        return
-    secure = "; Secure" if scope.get("scheme") == "https" else ""
-    told = f"{COOKIE}={new_session()}; Path=/; Max-Age={_COOKIE_SECONDS}; HttpOnly; SameSite=Strict{secure}"
-    headers.append("Set-Cookie", told)
 
 
 def _answer_fault(error: Exception) -> Any:

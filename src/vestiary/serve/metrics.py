@@ -10,8 +10,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from sqlalchemy import func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vestiary.serve.database import FittingRow
 from vestiary.serve.gate import route_of
 
 access = logging.getLogger("vestiary.access")
@@ -33,6 +35,9 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self.engine_seconds = Counter(
+            "vestiary_engine_seconds", "Spent in fittings that were waited for.", ("engine",), registry=self.registry
+        )
         self.registry.register(_House(house))
 
     def saw(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -52,6 +57,14 @@ class _House(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("vestiary_queue_length", "Fittings that wait.", value=self.house.queue_length())
+        memory = getattr(self.house, "memory", None)
+        if memory is not None:
+            yield GaugeMetricFamily("vestiary_cache_bytes", "Of prepared people and garments.", value=memory.size)
+        states = GaugeMetricFamily("vestiary_fittings", "Fittings that are kept, by state.", labels=("state",))
+        with self.house.database.reading() as session:
+            for state, count in session.execute(select(FittingRow.state, func.count()).group_by(FittingRow.state)):
+                states.add_metric((state,), count)
+        yield states
 
 
 class Measured:

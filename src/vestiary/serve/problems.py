@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -106,7 +106,7 @@ def _invalid(_: Request, error: Exception) -> JSONResponse:
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)
     cause = error.__cause__
-    if isinstance(error, HTTPException) and isinstance(cause, VestiaryError):  # raised while the body was read
+    if isinstance(cause, VestiaryError):  # raised while the body was read
         return as_response(cause)
     words = HTTPStatus(error.status_code).phrase.lower()
     hint = "See /openapi.json for the paths and methods." if error.status_code in (404, 405) else ""

@@ -72,6 +72,8 @@ async def add_fitting(
     patience = house.settings.quick_seconds if wait is None else wait
     record = await _wait(request, house, caller.owner, id, patience, cancel=idempotency_key is None)
     watch.lap("wait")
+    if record.state == "done":
+        request.app.state.metrics.engine_seconds.labels(record.engine).inc(sum(record.timings.values()))
     return await run_in_threadpool(_answer, house, caller.owner, record, format, watch)
 
 

@@ -1,0 +1,145 @@
+"""The HTTP service on the real one: fittings of the samples, owners kept apart, hostile uploads, the OpenAPI schema."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi")
+
+import numpy as np
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from vestiary import samples
+from vestiary.images import read_provenance
+from vestiary.serve.app import create_app
+from vestiary.serve.settings import Settings
+
+SHOP = "http://shop.example"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service that asks for keys."""
+    folder = tmp_path_factory.mktemp("service")
+    chosen = Settings(
+        host="0.0.0.0",
+        database=f"sqlite:///{folder}/v.db",
+        storage=str(folder / "pictures"),
+        nudity="off",
+        rate_per_minute=100_000,
+        workers=1,
+    )
+    with TestClient(create_app(chosen), base_url=SHOP) as one:
+        yield one
+
+
+def key(client: TestClient, name: str) -> dict[str, str]:
+    _, secret = client.app.state.keys.create(name, ["read", "write", "delete", "metrics"])  # type: ignore[attr-defined]
+    return {"Authorization": f"Bearer {secret}"}
+
+
+@pytest.fixture(scope="module")
+def mine(client: TestClient) -> dict[str, str]:
+    return key(client, "mine")
+
+
+@pytest.fixture(scope="module")
+def things(client: TestClient, mine: dict[str, str]) -> dict[str, str]:
+    """Ids of a person, a garment, a batch and a finished fitting."""
+    ids = {}
+    for kind, photo in (("people", "mira.jpg"), ("garments", "tee_white.jpg")):
+        answer = client.post(f"/v1/{kind}", files={"photo": small(photo)}, headers=mine)
+        assert answer.status_code == 201, answer.text
+        ids[kind] = answer.json()["id"]
+    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "30"}
+    answer = client.post("/v1/fittings", data=form, headers={**mine, "Accept": "application/json"})
+    assert answer.json()["state"] == "done", answer.text
+    ids["fittings"] = answer.json()["id"]
+    pairs = {"pairs": [{"person": ids["people"], "garments": [ids["garments"]]}], "engine": "paste"}
+    ids["batches"] = client.post("/v1/batches", json=pairs, headers=mine).json()["id"]
+    return ids
+
+
+def small(name: str) -> bytes:
+    """A sample as a small JPEG."""
+    picture = Image.open(Path(samples.__file__).parent / name).convert("RGB")
+    picture.thumbnail((400, 400))
+    data = io.BytesIO()
+    picture.save(data, "JPEG")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("engine", ["paste", "embedded"])
+def test_two_photos_give_a_picture(client: TestClient, mine: dict[str, str], tmp_path: Path, engine: str) -> None:
+    files = {"person": small("jonas.jpg"), "garment": small("tee_white.jpg")}
+    form = {"engine": engine, "wait": "60"}
+    answer = client.post("/v1/fittings", files=files, data=form, headers={**mine, "Accept": "image/png"})
+    assert answer.status_code == 200, answer.text
+    (tmp_path / "a.png").write_bytes(answer.content)
+    record = client.get(f"/v1/fittings/{answer.headers['vestiary-fitting']}", headers=mine).json()
+    assert read_provenance(tmp_path / "a.png")["engine"] == engine == record["engine"]
+    photo = client.get(f"/v1/people/{record['person']}/picture", headers={**mine, "Accept": "image/png"})
+    mask = client.get(f"/v1/fittings/{record['id']}/mask", headers=mine)
+    before, after, edited = (np.array(Image.open(io.BytesIO(one.content))) for one in (photo, answer, mask))
+    assert (before[edited == 0] == after[edited == 0]).all()
+    assert (before != after).any()
+
+
+def guarded(client: TestClient) -> list[tuple[str, str]]:
+    """Every method and path of the API that names somebody's thing."""
+    paths = client.app.openapi()["paths"]  # type: ignore[attr-defined]
+    return [(method, path) for path, methods in paths.items() for method in methods if "{id}" in path]
+
+
+def test_another_key_reaches_nothing(client: TestClient, mine: dict[str, str], things: dict[str, str]) -> None:
+    other = key(client, "other")
+    tried = guarded(client)
+    assert len(tried) >= 14
+    for method, path in tried:
+        kind = path.split("/")[2]
+        place = path.replace("{id}", things[kind]).replace("{name}", "mask")
+        answer = client.request(method, place, headers=other)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not-found"), (method, path)
+    for kind in ("people", "garments", "fittings"):
+        assert client.get(f"/v1/{kind}", headers=other).json() == []
+        assert things[kind] in [one["id"] for one in client.get(f"/v1/{kind}", headers=mine).json()]
+    form = {"person_id": things["people"], "garment_id": things["garments"]}
+    assert client.post("/v1/fittings", data=form, headers=other).status_code == 404
+    pairs = {"pairs": [{"person": things["people"], "garments": [things["garments"]]}]}
+    assert client.post("/v1/batches", json=pairs, headers=other).status_code == 404
+    assert not client.get(f"/v1/fittings?batch={things['batches']}", headers=other).is_success
+    assert client.request("DELETE", "/v1/me", headers=other).json() == {"erased": 0}
+    assert client.get(f"/v1/batches/{things['batches']}", headers=mine).status_code == 200
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    kind=st.sampled_from(["people", "garments"]),
+    cuts=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=0, max_size=8)), min_size=1, max_size=6),
+    end=st.floats(0, 1),
+    name=st.text(max_size=20),
+)
+def test_damaged_uploads_are_no_fault(
+    client: TestClient, mine: dict[str, str], kind: str, cuts: list[tuple[float, bytes]], end: float, name: str
+) -> None:
+    data = bytearray(_SEED[kind])
+    for place, junk in cuts:
+        at = int(place * len(data))
+        data[at : at + len(junk)] = junk
+    sent = bytes(data[: max(1, int(end * len(data)))])
+    name = re.sub(r"[\x00-\x1f\ud800-\udfff]", "", name) or "a"
+    answer = client.post(f"/v1/{kind}", files={"photo": (name, sent)}, headers=mine)
+    assert answer.status_code < 500, answer.text
+    if answer.status_code == 201:
+        client.delete(answer.headers["location"], headers=mine)
+
+
+_SEED = {"people": small("mira.jpg"), "garments": small("tee_white.jpg")}
