@@ -1,4 +1,4 @@
-"""Puts the studio on the service: its page and files at `/`, the samples, and a blind rating where one was asked for."""
+"""Puts the studio on the service: its page and files at `/`, the samples, and a blind rating where one is asked for."""
 
 from __future__ import annotations
 
