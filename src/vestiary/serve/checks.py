@@ -32,3 +32,11 @@ def hidden(person: Person) -> Picture:
 
     image: Picture = hide_face(person)
     return image
+
+
+def without_faces(image: Picture) -> Picture:
+    """A garment's photo with the faces in it hidden: somebody may be wearing it."""
+    from vestiary.person.anonymize import hide_faces
+
+    image = hide_faces(image)
+    return image

@@ -84,6 +84,8 @@ class Wardrobe:
         with self._turn(photo):
             garment = api.read_garment(photo, category=category, max_pixels=self._settings.max_pixels)
             timings = checks.check(garment.image, self._settings)
+            if self._settings.anonymize:
+                garment = replace(garment, image=checks.without_faces(garment.image))
         words = {name: getattr(garment, name) for name in ("category", "sleeve", "neckline", "pattern", "length")}
         details = {**words, "colours": list(garment.colour_names), "warnings": list(garment.warnings)}
         row = GarmentRow(id=new_id("g"), owner=owner, created=time.time(), expires=expires, details=details)
