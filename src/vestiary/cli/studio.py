@@ -36,9 +36,7 @@ _NEEDED = ("fastapi", "uvicorn", "websockets", "sqlalchemy", "pydantic_settings"
 )
 @click.option("--votes", type=options.PATH, default="votes.db", show_default=True, help="Where votes are kept.")
 @options.common
-def command(
-    port: int, no_browser: bool, folders: tuple[str, str] | None, votes: str, as_json: bool, **_: Any
-) -> None:
+def command(port: int, no_browser: bool, folders: tuple[str, str] | None, votes: str, as_json: bool, **_: Any) -> None:
     """Open the fitting room in the browser: your photo, clothes from the wall, the picture at once.
 
     Everything stays on this machine; photos are deleted after a day. Stop with Ctrl-C.
@@ -56,7 +54,8 @@ def command(
     with listen(port) as listening:
         chosen = int(listening.getsockname()[1])
         address = f"http://{HOST}:{chosen}/"
-        app = create_app(Settings(host=HOST, port=chosen, studio=True))
+        own: dict[str, Any] = {"host": HOST, "port": chosen, "studio": True}  # the rest from the environment
+        app = create_app(Settings(**own))
         if folders:
             _add_rating(app, folders, Path(votes))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))

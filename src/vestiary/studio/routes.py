@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -43,7 +43,7 @@ class StudioPage(StaticFiles):
         if Path(path).suffix not in SERVED and path != ".":  # the folder is a package as well
             raise HTTPException(404)
         response = await super().get_response(path, scope)
-        if response.status_code == 200 and cast(str, response.media_type or "") == "text/html":
+        if response.status_code == 200 and response.media_type == "text/html":
             _give_session(response, scope)
         response.headers["Cache-Control"] = "no-cache"  # asked for each time, so that the parts of a page match
         return response

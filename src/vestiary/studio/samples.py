@@ -65,7 +65,7 @@ def _thumb(kind: Kind, name: str) -> bytes:
     with PIL.Image.open(_known(kind)[name]) as opened:
         picture = opened.convert("RGBA")
     outline = samples.garment_facts().get(name, {}).get("outline") if kind == "garments" else None
-    if outline and picture.getextrema()[3] == (255, 255):  # one that has an alpha of its own keeps it
+    if outline and picture.getchannel("A").getextrema() == (255, 255):  # one that has an alpha of its own keeps it
         mask = PIL.Image.new("L", (picture.width * FINE, picture.height * FINE))
         PIL.ImageDraw.Draw(mask).polygon([(x * FINE, y * FINE) for x, y in outline], fill=255)
         picture.putalpha(mask.resize(picture.size, PIL.Image.Resampling.BOX))
