@@ -21,6 +21,7 @@ from vestiary.serve import (
     routes_rest,
     sockets,
 )
+from vestiary.serve.finish import check_signing
 from vestiary.serve.gate import Armour, Gate
 from vestiary.serve.idempotency import Ledger
 from vestiary.serve.keys import Keys
@@ -57,7 +58,9 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
 
     Raises:
         UnavailableError: the database or the storage cannot be reached.
+        OptionError: signing key and certificate cannot sign.
     """
+    check_signing(settings)
     if service is None:
         from vestiary.serve.service import Service as Made
 

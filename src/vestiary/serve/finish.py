@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Response
 
+from vestiary.errors import OptionError
 from vestiary.images import encode_picture
 from vestiary.serve.negotiate import Format
 from vestiary.serve.settings import Settings
@@ -44,6 +45,29 @@ def finish_picture(
         key, chain = settings.signing_key.read_bytes(), settings.signing_certificate.read_bytes()
         data = sign(data, f"image/{format}", record.provenance, key, chain)
     return data
+
+
+def check_signing(settings: Settings) -> None:
+    """Find out at the start whether pictures can be signed, if they are to be.
+
+    Raises:
+        OptionError: only one of key and certificate is given, one cannot be read, or they cannot sign together.
+        MissingExtraError: the extra `safety` is not installed.
+    """
+    key, chain = settings.signing_key, settings.signing_certificate
+    if key is None and chain is None:
+        return
+    if key is None or chain is None:
+        hint = "Give both: --signing-key and --signing-certificate."
+        raise OptionError("a signing key needs its certificate, and a certificate its key.", hint=hint)
+    from vestiary.trust.credentials import check_identity
+
+    try:
+        pems = key.read_bytes(), chain.read_bytes()
+    except OSError as problem:
+        hint = "Check --signing-key and --signing-certificate."
+        raise OptionError(f"{problem.filename} cannot be read: {problem.strerror}.", hint=hint) from None
+    check_identity(*pems)
 
 
 def picture_answer(data: bytes, format: Format, timings: Mapping[str, float], **headers: str) -> Response:

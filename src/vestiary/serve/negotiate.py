@@ -13,6 +13,7 @@ Format = Literal["png", "jpeg", "webp", "avif", "jxl"]
 # In the order of preference among equals. WebP is small, quick to write, and every browser shows it.
 _PREFERENCE: tuple[Format, ...] = ("webp", "jpeg", "png", "avif", "jxl")
 _TRANSPARENT: tuple[Format, ...] = ("png", "webp", "avif", "jxl")
+_UNSIGNED: Format = "jxl"  # cannot carry content credentials
 JSON = "application/json"
 
 
@@ -22,8 +23,8 @@ def formats(*, transparent: bool = False) -> list[Format]:
     return [name for name in wanted if name != "jxl" or importlib.util.find_spec("imagecodecs") is not None]
 
 
-def choose_format(accept: str | None, *, transparent: bool = False) -> Format:
-    """The picture format that the caller likes best.
+def choose_format(accept: str | None, *, transparent: bool = False, signed: bool = False) -> Format:
+    """The picture format that the caller likes best; `signed`: of those that can carry content credentials.
 
     Named formats go before wildcards. A caller who takes anything (`*/*`, `image/*`, no header) gets JPEG, which
     every program opens; or PNG where there is transparency or every pixel counts (masks, layers).
@@ -31,7 +32,7 @@ def choose_format(accept: str | None, *, transparent: bool = False) -> Format:
     Raises:
         NotAcceptableError: none of what is accepted can be written; the message lists what can.
     """
-    offered = [f"image/{name}" for name in formats(transparent=transparent)]
+    offered = [f"image/{name}" for name in formats(transparent=transparent) if not (signed and name == _UNSIGNED)]
     chosen = best(accept, offered, general="image/png" if transparent else "image/jpeg")
     return cast(Format, chosen.removeprefix("image/"))
 

@@ -59,7 +59,7 @@ async def add_fitting(
     `/v1/people` and `/v1/garments`: the record has their ids.
     """
     accept = request.headers.get("accept")
-    format = None if wants_record(accept) else choose_format(accept)
+    format = None if wants_record(accept) else choose_format(accept, signed=house.settings.signs)
     watch = Stopwatch()
     order = await run_in_threadpool(
         read_order, house.settings, person, person_id, person_url, await request.form(), engine, options, keep_hours
@@ -152,7 +152,7 @@ def cancel_fitting(id: str, caller: Writer, house: House) -> FittingRecord:
 @router.get("/{id}/picture", summary="The picture", response_class=Response, responses={**answers(404, 409), **PICTURE})
 def fitting_picture(id: str, request: Request, caller: Reader, house: House) -> Response:
     """The fitted picture; 409 while it is not done."""
-    format = choose_format(request.headers.get("accept"))
+    format = choose_format(request.headers.get("accept"), signed=house.settings.signs)
     watch = Stopwatch()
     record: FittingRecord = house.fitting(caller.owner, id)
     return _picture(house, caller.owner, record, format, watch)

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         return self.nudity == "on" or (self.nudity == "auto" and not self.is_local)
 
     @property
+    def signs(self) -> bool:
+        """Whether fitted pictures get content credentials."""
+        return self.signing_key is not None and self.signing_certificate is not None
+
+    @property
     def database_url(self) -> str:
         """The database that is meant."""
         return self.database or f"sqlite:///{data_folder() / 'vestiary.db'}"
