@@ -103,6 +103,7 @@ class FakeService:
         engine: str = "embedded",
         options: Mapping[str, Any] | None = None,
         keep_hours: float | None = None,
+        note: Any = None,
     ) -> Any:
         self.calls.append("add_fitting")
         self.person(owner, person)
@@ -163,7 +164,14 @@ class FakeService:
         raise NotFoundError(f"there is no layer {name!r}.")
 
     def add_batch(
-        self, owner: str, pairs: Any, *, engine: str = "embedded", options: Any = None, keep_hours: Any = None
+        self,
+        owner: str,
+        pairs: Any,
+        *,
+        engine: str = "embedded",
+        options: Any = None,
+        keep_hours: Any = None,
+        note: Any = None,
     ) -> Any:
         made = [self.add_fitting(owner, person, garments) for person, garments in pairs]
         return self._new("b", owner, lambda **k: BatchRecord(states={"done": len(made)}, fittings=[], **k))

@@ -143,3 +143,22 @@ def test_damaged_uploads_are_no_fault(
 
 
 _SEED = {"people": small("mira.jpg"), "garments": small("tee_white.jpg")}
+
+
+def test_a_key_is_written_down_together_with_what_it_made(
+    client: TestClient, mine: dict[str, str], things: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed right after the fitting was queued must not make it a second time."""
+    from vestiary.serve.idempotency import Ledger
+
+    def killed(*_: object) -> None:
+        raise SystemError("killed")
+
+    form = {"person_id": things["people"], "garment_id": things["garments"], "engine": "paste", "wait": "0"}
+    given_key = {"Idempotency-Key": "told-once"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "_settle", killed)
+        assert client.post("/v1/fittings", data=form, headers=mine | given_key).status_code == 500
+    made = {one["id"] for one in client.get("/v1/fittings", headers=mine).json()}
+    again = client.post("/v1/fittings", data=form, headers=mine | given_key | {"Accept": "application/json"})
+    assert again.json()["id"] in made

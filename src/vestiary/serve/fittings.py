@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from sqlalchemy import delete, func, select
@@ -18,6 +18,8 @@ from vestiary.serve.records import BatchRecord, FittingRecord, Problem, Progress
 from vestiary.serve.wardrobe import expiry, folder_of, missing, moment, new_id
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from vestiary.serve.engines import Engines
     from vestiary.serve.memory import Memory
     from vestiary.serve.runner import Runner
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from vestiary.serve.store import Store
     from vestiary.types import Fitting
 
+Note = Callable[["Session", str], None]  # writes something about a new id in the transaction that makes it
 Pair = tuple[str, Sequence[str]]
 POLL_SECONDS = 0.25  # how often a fitting that another process runs is looked at
 MOST_GARMENTS = 8
@@ -56,6 +59,7 @@ class Fittings:
         keep_hours: float | None,
         *,
         together: bool = False,
+        note: Note | None = None,
     ) -> tuple[list[FittingRow], BatchRow | None]:
         """Queue fittings, all or none; they are in the database when this returns."""
         if not pairs or any(not garments or len(garments) > MOST_GARMENTS for _, garments in pairs):
@@ -89,6 +93,8 @@ class Fittings:
                 for place, (person, garments) in enumerate(pairs)
             ]
             session.add_all(rows)
+            if note is not None:
+                note(session, batch.id if batch else rows[0].id)
         if self.runner is not None:
             self.runner.wake()
         return rows, batch

@@ -10,13 +10,17 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vestiary.errors import ConflictError, NotFoundError
 from vestiary.serve.database import Database, IdempotencyRow
+from vestiary.serve.fittings import Note
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 _KEPT = 24 * 3600.0  # seconds during which a key is remembered
-_LEASE = 120.0  # seconds after which a request that never ended (its process died) no longer holds its key
+_LEASE = 60.0  # seconds after which a request that never ended (its process died) no longer holds its key
 _PATIENCE = 10.0  # seconds that a second request waits for the first
 _LOOK = 0.05
 
@@ -65,6 +69,19 @@ class Ledger:
         self._settle(owner, key, made)
         return made
 
+    def note(self, owner: str, key: str | None) -> Note | None:
+        """What writes down, in the very transaction that makes a thing, that it was made with this key.
+
+        With it a process that is killed leaves both or neither; `once` alone writes the key down a moment later.
+        """
+        if key is None:
+            return None
+
+        def write(session: Session, made: str) -> None:
+            self._write(session, owner, key, made)
+
+        return write
+
     def _claim(self, owner: str, key: str, asked: str) -> str | None:
         """None when the key is ours now; else what was made with it, empty while that is under way."""
         now = time.time()
@@ -86,9 +103,13 @@ class Ledger:
 
     def _settle(self, owner: str, key: str, made: str) -> None:
         with self.database.writing() as session:
-            row = session.get(IdempotencyRow, (owner, key))
-            if row is not None:
-                row.answer, row.status, row.expires = made, 201, time.time() + _KEPT
+            self._write(session, owner, key, made)
+
+    @staticmethod
+    def _write(session: Session, owner: str, key: str, made: str) -> None:
+        row = session.get(IdempotencyRow, (owner, key))
+        if row is not None:
+            row.answer, row.status, row.expires = made, 201, time.time() + _KEPT
 
     def _release(self, owner: str, key: str) -> None:
         with self.database.writing() as session:

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from vestiary.serve.doors import PICTURE, Book, House, IdempotencyKey, KeepHours, show
 from vestiary.serve.finish import Stopwatch, engine_spans, finish_picture, picture_answer
+from vestiary.serve.fittings import Note
 from vestiary.serve.idempotency import digest
 from vestiary.serve.negotiate import Format, choose_format, wants_record
 from vestiary.serve.order import Order, read_order
@@ -65,8 +66,9 @@ async def add_fitting(
         read_order, house.settings, person, person_id, person_url, await request.form(), engine, options, keep_hours
     )
     asked = digest("fittings", *order.parts())
+    note = ledger.note(caller.owner, idempotency_key)
     id = await run_in_threadpool(
-        ledger.once, caller.owner, idempotency_key, asked, lambda: _place(house, caller.owner, order)
+        ledger.once, caller.owner, idempotency_key, asked, lambda: _place(house, caller.owner, order, note)
     )
     watch.lap("accept")
     patience = house.settings.quick_seconds if wait is None else wait
@@ -77,11 +79,11 @@ async def add_fitting(
     return await run_in_threadpool(_answer, house, caller.owner, record, format, watch)
 
 
-def _place(house: Any, owner: str, order: Order) -> str:
+def _place(house: Any, owner: str, order: Order, note: Note | None) -> str:
     """Hand in the photos, then the fitting."""
     person, garments = order.hand_in(house, owner)
     record: FittingRecord = house.add_fitting(
-        owner, person, garments, engine=order.engine, options=order.options, keep_hours=order.keep_hours
+        owner, person, garments, engine=order.engine, options=order.options, keep_hours=order.keep_hours, note=note
     )
     return record.id
 

@@ -62,9 +62,11 @@ def add_batch(
     """All are accepted or none; 429 when the queue has not the room."""
     pairs = [(pair.person, pair.garments) for pair in order.pairs]
 
+    note = ledger.note(caller.owner, idempotency_key)
+
     def make() -> str:
         record: BatchRecord = house.add_batch(
-            caller.owner, pairs, engine=order.engine, options=order.options, keep_hours=order.keep_hours
+            caller.owner, pairs, engine=order.engine, options=order.options, keep_hours=order.keep_hours, note=note
         )
         return record.id
 

@@ -14,7 +14,7 @@ from vestiary.errors import VestiaryError
 from vestiary.serve.board import Board, Preview
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.engines import Engines
-from vestiary.serve.fittings import Fittings, fitting_record, layer
+from vestiary.serve.fittings import Fittings, Note, fitting_record, layer
 from vestiary.serve.memory import Memory
 from vestiary.serve.queue import Queue, this_worker
 from vestiary.serve.records import BatchRecord, EngineRecord, FittingRecord, GarmentRecord, PersonRecord
@@ -168,15 +168,18 @@ class Service:
         engine: str = "embedded",
         options: Mapping[str, Any] | None = None,
         keep_hours: float | None = None,
+        note: Note | None = None,
     ) -> FittingRecord:
         """Queue a fitting; it is kept through a crash from here on. It expires with its person, or before.
+
+        What `note` writes is committed together with the fitting, or neither is.
 
         Raises:
             BusyError: the queue is full.
             NotFoundError: the person or a garment is not there.
             OptionError, UnknownEngineError, MissingExtraError: the engine cannot do that here.
         """
-        rows, _ = self._fittings.add(owner, [(person, garments)], engine, options, keep_hours)
+        rows, _ = self._fittings.add(owner, [(person, garments)], engine, options, keep_hours, note=note)
         return fitting_record(rows[0])
 
     def fitting(self, owner: str, id: str) -> FittingRecord:
@@ -235,13 +238,14 @@ class Service:
         engine: str = "embedded",
         options: Mapping[str, Any] | None = None,
         keep_hours: float | None = None,
+        note: Note | None = None,
     ) -> BatchRecord:
-        """Queue fittings of people with garments, all or none; errors as for `add_fitting`.
+        """Queue fittings of people with garments, all or none; errors and `note` as for `add_fitting`.
 
         Raises:
             TooLargeError: more than the queue can ever hold.
         """
-        _, batch = self._fittings.add(owner, pairs, engine, options, keep_hours, together=True)
+        _, batch = self._fittings.add(owner, pairs, engine, options, keep_hours, together=True, note=note)
         assert batch is not None
         return self._fittings.batch(batch)
 

@@ -187,7 +187,8 @@ class FittingRoom(FittingRoomServicer):
             pairs = [(pair.person, list(pair.garments)) for pair in request.pairs]
             wanted = _wanted(request)
             asked = digest("batches", pairs, wanted)
-            make = lambda: self._service.add_batch(owner, pairs, **wanted).id  # noqa: E731
+            note = self._ledger.note(owner, _key(context))
+            make = lambda: self._service.add_batch(owner, pairs, note=note, **wanted).id  # noqa: E731
             return messages.batch(self._service.batch(owner, self._once(context, owner, asked, make)))
 
     def GetBatch(self, request: Any, context: Any) -> Any:
@@ -223,7 +224,7 @@ class FittingRoom(FittingRoomServicer):
         photo = bytearray()
         for piece in itertools.chain([head], pieces):
             photo += piece.data
-            if len(photo) > self._settings.max_upload_mb * 2**20:
+            if len(photo) > self._settings.max_upload_mb * 1e6:
                 hint = "Scale the picture down, or save it as JPEG."
                 raise TooLargeError(f"the upload is larger than {self._settings.max_upload_mb:g} MB.", hint=hint)
         return head, bytes(photo)
@@ -231,12 +232,12 @@ class FittingRoom(FittingRoomServicer):
     def _add(self, request: Any, context: Any, owner: str) -> str:
         """The id of a fitting that was asked for; the same one for the same idempotency key."""
         garments, wanted = list(request.garments), _wanted(request)
-        make = lambda: self._service.add_fitting(owner, request.person, garments, **wanted).id  # noqa: E731
+        note = self._ledger.note(owner, _key(context))
+        make = lambda: self._service.add_fitting(owner, request.person, garments, note=note, **wanted).id  # noqa: E731
         return self._once(context, owner, digest("fittings", request.person, garments, wanted), make)
 
     def _once(self, context: Any, owner: str, asked: str, make: Callable[[], str]) -> str:
-        key = dict(context.invocation_metadata()).get("idempotency-key")
-        return self._ledger.once(owner, key, asked, make)
+        return self._ledger.once(owner, _key(context), asked, make)
 
     def _wait(self, owner: str, id: str, patience: float, context: Any) -> FittingRecord:
         """The record when it is finished, or when patience ends. Who hangs up cancels the fitting."""
@@ -255,6 +256,12 @@ class FittingRoom(FittingRoomServicer):
             raise error_of(record.error)
         image = self._service.fitting_picture(owner, record.id)
         return finish_picture(self._settings, image, self._service.fitting_mask(owner, record.id), record, format)
+
+
+def _key(context: Any) -> str | None:
+    """The idempotency key of a call, if it has one."""
+    key: str | None = dict(context.invocation_metadata()).get("idempotency-key")
+    return key
 
 
 def _wanted(request: Any) -> dict[str, Any]:
