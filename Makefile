@@ -10,7 +10,7 @@ TORCH ?= torch==2.13.0  # which the tests were run with; the extra `train` admit
 
 .DEFAULT_GOAL := help
 PHONY_CHECKS := check-format check-lint check-types check-docs
-.PHONY: help demo studio test test-train check $(PHONY_CHECKS) format docs pictures bench wheel clean
+.PHONY: help demo studio test test-slow test-train check $(PHONY_CHECKS) format docs pictures bench wheel clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -25,7 +25,11 @@ studio: $(SERVE)  ## Open the fitting room in the browser
 
 test: $(DEV)  ## Run the tests
 	@$(RUN) -m vestiary weights get
-	$(RUN) -m pytest
+	$(RUN) -m pytest -m 'not slow'
+
+test-slow: $(DEV)  ## Kill the service fifty times, draw requests from its schema, film the mirror: minutes
+	@$(RUN) -m vestiary weights get
+	$(RUN) -m pytest -m 'slow and not train'
 
 test-train: $(TRAIN)  ## Run the tests of networks and training (installs PyTorch)
 	$(RUN) -m pytest -m 'train and not slow'
