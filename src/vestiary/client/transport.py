@@ -172,7 +172,9 @@ def _part(value: str | Upload) -> tuple[Any, ...]:
 
 
 def _kinds(kind: type[VestiaryError]) -> list[type[VestiaryError]]:
-    return [kind, *(deeper for child in kind.__subclasses__() for deeper in _kinds(child))]
+    """The classes of `vestiary.errors`; other modules have finer ones with the same code, which never travel."""
+    deeper = [each for child in kind.__subclasses__() for each in _kinds(child)]
+    return [kind, *(each for each in deeper if each.__module__ == kind.__module__)]
 
 
 def _nearest(status: int) -> type[VestiaryError]:
