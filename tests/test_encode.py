@@ -11,10 +11,10 @@ import figures
 import numpy as np
 import pytest
 
+from vestiary.encoding.encode import Encoding, as_markdown, encode, heat_maps, specs, to_tensors
+from vestiary.encoding.frames import Frame
+from vestiary.encoding.shape import NAMES
 from vestiary.errors import MissingExtraError, OptionError
-from vestiary.training.encode import Encoding, as_markdown, encode, heat_maps, specs, to_tensors
-from vestiary.training.frames import Frame
-from vestiary.training.shape import NAMES
 from vestiary.types import CATEGORIES, Garment, Joint, Part, Person
 
 SMALL = Encoding(height=128, width=96, text_tokens=5, text_width=7)
@@ -221,7 +221,7 @@ def test_tensors(person: Person, garment: Garment) -> None:
 
 def test_nothing_but_tensors_loads_torch() -> None:
     code = (
-        "import vestiary.datasets.check, vestiary.training.augment, vestiary.training.encode, sys; print(*sys.modules)"
+        "import vestiary.datasets.check, vestiary.training.augment, vestiary.encoding.encode, sys; print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "onnxruntime"} & set(done.stdout.split())

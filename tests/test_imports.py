@@ -20,6 +20,8 @@ LEVELS = [
     {"images", "decode", "encode", "jpegxl", "weights", "values", "trust"},
     {"inference"},
     {"fitting", "person", "garment", "networks"},
+    {"encoding"},
+    {"diffusion"},
     {"engines"},
     {"api", "registry"},
     {"datasets"},
@@ -30,7 +32,13 @@ LEVELS = [
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
-TORCH = {"networks", "training", "evaluation/standard.py"}  # everything else runs without PyTorch
+TORCH = {
+    "networks",
+    "training",
+    "diffusion",
+    "evaluation/standard.py",
+    "encoding/encode.py",
+}  # everything else runs without PyTorch
 EXCEPTIONS = {("types", "images")}  # Fitting.save() is a shortcut that reaches up
 
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from vestiary.encoding.agnostic import agnostic_picture
+from vestiary.encoding.frames import Frame, colours, shares
+from vestiary.encoding.shape import NAMES as SHAPE_NAMES
+from vestiary.encoding.shape import shape_vector
 from vestiary.errors import MissingExtraError, OptionError
 from vestiary.fitting.body import measure
-from vestiary.training.agnostic import agnostic_picture
-from vestiary.training.frames import Frame, colours, shares
-from vestiary.training.shape import NAMES as SHAPE_NAMES
-from vestiary.training.shape import shape_vector
 from vestiary.types import CATEGORIES, Category, Landmark, Part
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def specs(settings: Encoding) -> tuple[Spec, ...]:
         Spec("warped_mask", (1, h, w), 0, 1, "their alpha; all 0 when nothing was handed in"),
         Spec("text", (settings.text_tokens, settings.text_width), -inf, inf, "the caller's text embedding, else 0"),
         Spec("text_given", (1,), 0, 1, "1 = a text embedding was handed in"),
-        Spec("body", (len(SHAPE_NAMES),), -1, 4, "body shape in shoulder units: `vestiary.training.shape.NAMES`"),
+        Spec("body", (len(SHAPE_NAMES),), -1, 4, "body shape in shoulder units: `vestiary.encoding.shape.NAMES`"),
     )
     return tuple(spec for spec in table if spec.name not in settings.without)
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vestiary.encoding.frames import colours
 from vestiary.fitting.agnostic import body_masks, undress
 from vestiary.fitting.body import Body
 from vestiary.fitting.removal import levels_of
 from vestiary.fitting.smooth import grow
-from vestiary.training.frames import colours
 from vestiary.types import LOWER, LOWER_CLOTHES, UPPER, Category, Part, Person
 
 U8 = NDArray[np.uint8]

@@ -1,0 +1,1 @@
+"""What learned engines see: a person, garments and text as named arrays of fixed shapes and ranges."""
