@@ -32,13 +32,8 @@ LEVELS = [
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
-TORCH = {
-    "networks",
-    "training",
-    "diffusion",
-    "evaluation/standard.py",
-    "encoding/encode.py",
-}  # everything else runs without PyTorch
+# Everything else runs without PyTorch.
+TORCH = {"networks", "training", "diffusion", "evaluation/standard.py", "encoding/encode.py"}
 EXCEPTIONS = {("types", "images")}  # Fitting.save() is a shortcut that reaches up
 
 
