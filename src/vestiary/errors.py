@@ -20,6 +20,8 @@
     ├── OutputError           exit 3   the result cannot be written where it should go
     ├── MissingExtraError     exit 4   an optional dependency is not installed; the message has the pip line
     ├── WeightsError          exit 5   a model file is missing, broken or cannot be fetched
+    │   └── LicenceError               its licence has not been accepted yet; the message says how to
+    ├── MemoryShortError      exit 11  the machine has too little memory; the message says what would fit
     ├── EngineError           exit 6   an engine failed on good input
     ├── TrainingError         exit 8   a training run cannot go on; what it saved stays
     └── Cancelled             exit 130 the caller asked to stop
@@ -166,6 +168,18 @@ class WeightsError(VestiaryError):
     """A model file is missing, broken, or cannot be fetched."""
 
     code, exit_code, http_status = "weights", 5, 503
+
+
+class LicenceError(WeightsError):
+    """The licence of a model's weights has not been accepted on this machine."""
+
+    code, http_status = "licence", 451
+
+
+class MemoryShortError(VestiaryError):
+    """The machine has too little memory for what was asked; nothing was loaded."""
+
+    code, exit_code, http_status = "memory", 11, 507
 
 
 class EngineError(VestiaryError):
