@@ -135,8 +135,9 @@ export function toggle(key) {
 
 /** Change the look, remember the old one for undo, and show the new one. */
 export function change(part) {
+  const tapped = globalThis.event?.timeStamp ?? performance.now();
   set({ past: [...state.past.slice(-49), state.look], future: [], look: { ...state.look, ...part } });
-  return wear();
+  return wear(tapped);
 }
 
 export const setOption = (name, value) => change({ options: { ...state.look.options, [name]: value } });
@@ -154,7 +155,7 @@ export function redo() {
 }
 
 /** Bring the picture up to the look; the old picture stays until the new one is there. */
-export async function wear() {
+export async function wear(tapped = performance.now()) {
   wearing?.abort();
   const control = (wearing = new AbortController());
   const { signal } = control;
@@ -168,7 +169,7 @@ export async function wear() {
     const ids = [];
     for (const garment of worn) ids.push(await idOf(garment, signal));
     const key = keyOf(state.personId, ids, engine, options);
-    const result = remembered(key) ?? (await ask(ids, control, mine));
+    const result = remembered(key) ?? (await ask(ids, control, mine, tapped));
     if (!mine()) return undefined;
     const names = worn.map(nameOf).join(", ");
     return set({ result: { ...result, names }, busy: null, trouble: null, said: t("said.done", { what: names }) });
@@ -181,11 +182,11 @@ export async function wear() {
   }
 }
 
-function ask(ids, control, mine) {
+function ask(ids, control, mine, tapped) {
   const { engine, options } = state.look;
   const update = (changes) => mine() && set({ busy: { ...state.busy, ...changes } });
   return fit(state.personId, ids, engine, options, {
-    signal: control.signal,
+    tapped, signal: control.signal,
     onProgress: (progress) => update({ progress, waiting: null }),
     onPreview: async (blob) => update({ preview: await createImageBitmap(blob) }),
     onWait: (seconds) => update({ waiting: seconds }),

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 import { json } from "./api.js";
+import { PARTS } from "./budget.js";
 import { fit } from "./fit.js";
 import { note, t } from "./i18n.js";
 import { Picture } from "./pictures.js";
@@ -34,16 +35,12 @@ export function Developer({ state }) {
 const inMilliseconds = (timings) => Object.entries(timings).map(([name, seconds]) => [name, seconds * 1000]);
 
 function Budget({ budget }) {
-  const values = [
-    [t("developer.encode"), budget.encode], [t("developer.transfer"), budget.transfer],
-    ...Object.entries(budget.server), [t("developer.draw"), (budget.total ?? 0) - budget.encode - budget.transfer - sum(budget.server)],
-  ];
-  return html`<${Bars} title=${t("developer.budget")} values=${values} total=${budget.total} />`;
+  const values = PARTS.map((name) => [t(`budget.${name}`), budget[name] ?? 0]);
+  return html`<${Bars} title=${t("developer.budget")} values=${values} total=${budget.total}
+    fact=${t("developer.bytes", { kb: Math.round(budget.bytes / 1000) })} />`;
 }
 
-const sum = (server) => Object.values(server).reduce((all, ms) => all + ms, 0);
-
-function Bars({ title, values, total }) {
+function Bars({ title, values, total, fact = "" }) {
   const most = Math.max(1, ...values.map(([, ms]) => ms));
   const whole = total ?? values.reduce((all, [, ms]) => all + ms, 0);
   return html`
@@ -51,7 +48,7 @@ function Bars({ title, values, total }) {
       <dl class="bars">${values.map(([name, ms]) => html`
         <div><dt>${name}</dt><dd><span class="bar" style=${{ width: `${Math.max(0.5, (ms / most) * 100)}%` }}></span>
           <span class="ms">${t("developer.ms", { ms: ms < 10 ? Math.max(ms, 0).toFixed(1) : Math.round(ms) })}</span></dd></div>`)}
-      </dl></section>`;
+      </dl>${fact && html`<p class="fine">${fact}</p>`}</section>`;
 }
 
 function Layers({ record }) {

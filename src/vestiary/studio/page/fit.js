@@ -1,6 +1,7 @@
 // From a look (person, garments, engine, options) to its picture: quickly, once, and with the time it took.
 
 import { call, follow } from "./api.js";
+import { budgetOf } from "./budget.js";
 
 const WAIT = 1.5; // seconds in which a picture comes at once; a longer one is followed with its progress
 const KEPT = 24;
@@ -26,10 +27,9 @@ export function forgetResult(id) {
   for (const [key, result] of seen) if (result.id === id) seen.delete(key);
 }
 
-/** Ask for a fitting; gives {id, bitmap, key, budget} where budget is in milliseconds. */
-export async function fit(personId, ids, engine, options, { signal, onProgress, onPreview, onWait, onId } = {}) {
+/** Ask for a fitting; gives {id, bitmap, key, budget}. `tapped` is when the shopper asked, as of `performance.now()`. */
+export async function fit(personId, ids, engine, options, { tapped = performance.now(), signal, onProgress, onPreview, onWait, onId } = {}) {
   const key = keyOf(personId, ids, engine, options);
-  const started = performance.now();
   const form = new FormData();
   form.append("person_id", personId);
   for (const id of ids) form.append("garment_id", id);
@@ -49,30 +49,9 @@ export async function fit(personId, ids, engine, options, { signal, onProgress, 
   const blob = await response.blob();
   const received = performance.now();
   const bitmap = await createImageBitmap(blob);
-  const decoded = performance.now();
-  const server = serverTiming(response.headers.get("Server-Timing") ?? "");
-  const inside = Object.values(server).reduce((sum, ms) => sum + ms, 0);
-  const budget = {
-    started,
-    encode: asked - started,
-    transfer: Math.max(received - asked - inside, 0),
-    server,
-    draw: decoded - received,
-  };
-  const result = { id, bitmap, key, budget, bytes: blob.size };
+  const budget = budgetOf({ tapped, asked, received, response, bytes: blob.size });
+  const result = { id, bitmap, key, budget };
   seen.set(key, result);
   if (seen.size > KEPT) seen.delete(seen.keys().next().value);
   return result;
-}
-
-/** `fit;dur=12.3, total;dur=20` as {fit: 12.3, total: 20}. */
-export function serverTiming(text) {
-  const found = {};
-  for (const part of text.split(",")) {
-    const [name, ...rest] = part.trim().split(";");
-    const duration = rest.map((item) => item.trim()).find((item) => item.startsWith("dur="));
-    if (name && duration) found[name] = Number(duration.slice(4));
-  }
-  if ("wait" in found && "engine" in found) found.wait = Math.max(0, found.wait - found.engine); // the engine's time lies within
-  return found;
 }

@@ -1,7 +1,8 @@
 // Pictures on their way: made smaller before they are sent, fetched once, and drawn.
 
 import { call } from "./api.js";
-import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
+import { painted } from "./budget.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact-htm.js";
 
 const LONGEST = 1600; // pixels of a photo's longer side; the service needs no more
 const urls = new Map();
@@ -44,18 +45,32 @@ export function Picture({ path, accept, alt, className, onError }) {
   return url ? html`<img class=${className} src=${url} alt=${alt} />` : html`<span class="ghost ${className ?? ""}"></span>`;
 }
 
-/** A bitmap on a canvas. `onDrawn` is called after the browser has had its turn to show it. */
+/** A bitmap on a canvas, drawn before the next frame; `onDrawn` is called when that has been painted. */
 export function Bitmap({ bitmap, label, className, style, onDrawn }) {
   const canvas = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { current } = canvas;
     if (current.width !== bitmap.width || current.height !== bitmap.height) {
       current.width = bitmap.width;
       current.height = bitmap.height;
     }
     current.getContext("2d").drawImage(bitmap, 0, 0);
-    if (onDrawn) requestAnimationFrame(() => onDrawn(performance.now()));
+    if (onDrawn) painted(onDrawn);
   }, [bitmap]);
   const role = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
   return html`<canvas ref=${canvas} class=${className} style=${style} ...${role}></canvas>`;
+}
+
+/** The picture out of focus, as a ground for itself. Drawn small, once: a filter of the style sheet is drawn at every frame. */
+export function Backdrop({ bitmap }) {
+  const canvas = useRef(null);
+  useLayoutEffect(() => {
+    const tiny = new OffscreenCanvas(10, 13);
+    const { current } = canvas;
+    const pens = [tiny.getContext("2d"), current.getContext("2d")];
+    for (const pen of pens) pen.imageSmoothingQuality = "high";
+    pens[0].drawImage(bitmap, 0, 0, tiny.width, tiny.height);
+    pens[1].drawImage(tiny, 0, 0, current.width, current.height);
+  }, [bitmap]);
+  return html`<canvas ref=${canvas} class="backdrop" width="80" height="104" aria-hidden="true"></canvas>`;
 }

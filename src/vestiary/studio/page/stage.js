@@ -3,9 +3,10 @@
 import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { keep, pin, redo, undo } from "./actions.js";
 import { shareLook } from "./dialogs.js";
+import { drawn } from "./budget.js";
 import { explain, t } from "./i18n.js";
 import { Icon } from "./icons.js";
-import { Bitmap } from "./pictures.js";
+import { Backdrop, Bitmap } from "./pictures.js";
 import { set } from "./store.js";
 import { useView } from "./view.js";
 
@@ -22,10 +23,10 @@ export function Stage({ state, onStop }) {
   return html`
     <section class="stage" aria-label=${t("stage.label")}>
       <div class="frame ${view.zoom > 1 ? "near" : ""}" ref=${frame} tabindex="0" role="group" aria-label=${t("stage.label")} ...${view.handlers}>
-        ${before && html`<${Bitmap} bitmap=${before} className="backdrop" />`}
+        ${before && html`<${Backdrop} bitmap=${before} />`}
         ${shown && html`
           <div class="picture" style=${{ "--ratio": ratio, transform: view.transform }}>
-            <${Bitmap} bitmap=${shown} label=${name} onDrawn=${(at) => drawn(result, at)} />
+            <${Bitmap} bitmap=${shown} label=${name} onDrawn=${() => drawn(result?.budget)} />
             ${split !== null && before && html`
               <${Bitmap} bitmap=${before} className="before" style=${{ clipPath: `inset(0 ${100 - split}% 0 0)` }} />
               <${Divider} split=${split} setSplit=${setSplit} zoom=${view.zoom} />`}
@@ -35,14 +36,6 @@ export function Stage({ state, onStop }) {
       </div>
       <${Tools} state=${state} view=${view} split=${split} setSplit=${setSplit} />
     </section>`;
-}
-
-function drawn(result, at) {
-  const budget = result?.budget;
-  if (budget && !budget.total) {
-    budget.total = at - budget.started;
-    performance.measure("vestiary-fitting", { start: budget.started, end: at });
-  }
 }
 
 function Divider({ split, setSplit, zoom }) {

@@ -43,7 +43,7 @@ function Tile({ garment, worn }) {
     : html`<${Picture} path=${path} accept="image/webp" alt="" />`;
   const ready = !garment.busy && !garment.trouble;
   return html`
-    <li class="tile ${worn ? "worn" : ""} ${garment.busy ? "reading" : ""}">
+    <li data-key=${garment.key} class="tile ${worn ? "worn" : ""} ${garment.busy ? "reading" : ""}">
       <button class="wear" disabled=${!ready} aria-pressed=${worn ? "true" : "false"} aria-label=${t("garment.wear", { what: name })}
         onClick=${() => toggle(garment.key)}>
         <span class="cloth">${picture}</span>

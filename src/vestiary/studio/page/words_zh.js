@@ -51,7 +51,7 @@ export default {
   "note.over": "衣服上面还有其他衣服，被遮住的部分缺失。", "note.together": "这些衣服不能同时穿。",
   "developer.title": "这个造型是怎样生成的", "developer.text": "试衣间当前造型的耗时、来源信息和全部中间图。", "developer.none": "请先试穿一件衣服。",
   "developer.budget": "从点按到出图", "developer.steps": "试衣步骤", "developer.provenance": "来源信息", "developer.layers": "图层", "developer.fetch": "重新试穿并保留图层",
-  "developer.total": "共 {ms} 毫秒", "developer.encode": "编码请求", "developer.transfer": "传输与路由", "developer.draw": "解码与绘制", "developer.ms": "{ms} 毫秒", "developer.person": "照片扫描",
+  "developer.total": "共 {ms} 毫秒", "budget.encode": "编码请求", "budget.transfer": "传输", "budget.queue": "受理与等待", "budget.fit": "试衣", "budget.compress": "加水印与压缩", "budget.draw": "解码与绘制", "developer.bytes": "图片大小 {kb} kB。", "developer.ms": "{ms} 毫秒", "developer.person": "照片扫描",
   "rate.title": "哪一张更好？", "rate.text": "两张图片，名称已隐藏。请选择看起来更真实的一张。", "rate.left": "左边更好", "rate.right": "右边更好", "rate.same": "没有区别",
   "rate.done": "谢谢，全部完成。", "rate.off": "当前没有评分。请这样启动：vestiary studio --rate DIR_A DIR_B", "rate.progress": "第 {index} 个，共 {total} 个",
   "rate.leftpicture": "左边的图片", "rate.rightpicture": "右边的图片", "mirror.none": "本服务不含魔镜。",
