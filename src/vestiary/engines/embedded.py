@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from vestiary import weights
 from vestiary.clock import Clock
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
-from vestiary.fitting import agnostic, blend, body, cloth, heal, layers, light, placement, refine
+from vestiary.fitting import agnostic, backdrop, blend, body, cloth, heal, layers, light, placement, refine
 from vestiary.garment.landmarks import front_neckline
 from vestiary.person.describe import require_half
 from vestiary.types import LOWER, UPPER, Fitting, Garment, Person
@@ -39,6 +39,11 @@ class EmbeddedOptions(BaseModel):
     tuck: bool = Field(False, description="Wear tops inside the waistband of skirts, trousers and shorts.")
     shading: float = Field(1.0, ge=0.0, le=1.0, description="How much of the photo's light falls on the garment.")
     refine: bool = Field(True, description="Let a network mend light, folds, edges and made-up skin.")
+    background: Annotated[str, AfterValidator(backdrop.check_name)] = Field(
+        "keep",
+        description="What is behind the person: keep, white, grey, studio, blur, or a colour (#d8e0e8).",
+        json_schema_extra={"pattern": backdrop.PATTERN, "examples": [*backdrop.NAMES, "#d8e0e8"]},
+    )
     layers: bool = Field(False, description="Keep every intermediate picture.")
 
 
@@ -115,6 +120,7 @@ class EmbeddedEngine:
             prepared.light,
             tuck=options.tuck,
             shading=options.shading,
+            matte=None if options.background == "keep" else backdrop.matte_of(near, shape.unit),
         )
         clock.lap("compose")
         if options.refine:
@@ -122,6 +128,9 @@ class EmbeddedEngine:
             clock.lap("refine")
         image, mask = _paste_back(prepared, canvas)
         clock.lap("blend")
+        if canvas.matte is not None:
+            image, mask = _before_another_ground(prepared, canvas, image, mask, options.background)
+            clock.lap("background")
         steps.done("compose", image)
         kept = _layers(prepared, cloths, canvas, mask) if options.layers else {}
         steps.done("done", image)
@@ -199,6 +208,22 @@ def _paste_back(prepared: Prepared, canvas: layers.Canvas) -> tuple[NDArray[np.u
     image[y0:y1, x0:x1][edited] = new[edited]
     mask[y0:y1, x0:x1] = canvas.edited
     return image, mask
+
+
+def _before_another_ground(
+    prepared: Prepared, canvas: layers.Canvas, image: NDArray[np.uint8], mask: NDArray[np.uint8], name: str
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The picture with another ground, and the edit mask with what that changed."""
+    x0, y0, x1, y1 = prepared.window
+    photo = prepared.person.image
+    matte = np.zeros(photo.shape[:2], np.float32)
+    matte[y0:y1, x0:x1] = canvas.matte
+    plate = photo.copy()
+    plate[y0:y1, x0:x1] = prepared.agnostic.background
+    canvas.layers["matte"] = np.round(matte[y0:y1, x0:x1] * 255).astype(np.uint8)
+    stand = backdrop.stand_of(prepared.person, prepared.shape.unit)
+    image = backdrop.change_ground(image, matte, plate, stand, name)
+    return image, np.where((image != photo).any(axis=2), np.uint8(255), mask)
 
 
 def _layers(

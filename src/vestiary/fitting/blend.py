@@ -47,6 +47,8 @@ def blend(canvas: Canvas, person: Person, maps: Maps) -> F32:
     uncover = _enlarged(maps.uncover * _edge(maps.cloth), canvas, box)
     if uncover.max() > 0.02:
         view += (free * uncover)[..., None] * (canvas.layers["agnostic"][area] - view)
+        if canvas.matte is not None and canvas.bare_matte is not None:
+            canvas.matte[area] += free * uncover * (canvas.bare_matte[area] - canvas.matte[area])
     gain = _enlarged(kept_colour(maps), canvas, box) * free * (1 - soft_mask(kind == Kind.GROUND))
     view *= np.exp(gain)[..., None]
     skin = soft_mask(kind == Kind.SKIN) * free

@@ -35,12 +35,23 @@ class Kind(enum.IntEnum):
 
 @dataclass
 class Canvas:
-    """The picture being built, with what has been edited so far and the `Kind` of each pixel."""
+    """The picture being built.
+
+    Attributes:
+        colour: `(H, W, 3) float32` 0..255.
+        edited: `(H, W) uint8`, 255 where it may differ from the photo.
+        kind: `(H, W) uint8` of `Kind`.
+        layers: intermediate pictures by name.
+        matte: `(H, W) float32` 0..1, how much of each pixel is the wearer; None where nobody asks for it.
+        bare_matte: the same before anything new is put on.
+    """
 
     colour: F32
     edited: U8
     kind: U8
     layers: dict[str, U8] = field(default_factory=dict)
+    matte: F32 | None = None
+    bare_matte: F32 | None = None
 
     def lay(
         self, colour: F32 | U8, alpha: F32, box: tuple[int, int, int, int] | None = None, kind: Kind | None = None
@@ -54,6 +65,9 @@ class Canvas:
         edited[alpha > 1 / 512] = 255
         if kind is not None:
             self.kind[y0:y1, x0:x1][alpha > 0.5] = kind
+        if self.matte is not None:
+            matte = self.matte[y0:y1, x0:x1]
+            matte += alpha * (np.float32(kind != Kind.GROUND) - matte)
 
     def shade(self, gain: F32) -> None:
         """Darken the picture (shadows)."""
@@ -71,6 +85,7 @@ def compose(
     *,
     tuck: bool,
     shading: float,
+    matte: F32 | None = None,
 ) -> Canvas:
     """The new picture of the person.
 
@@ -80,14 +95,18 @@ def compose(
         old_light: log gain from `light.old_light`.
         tuck: tops go into the waistband.
         shading: 0 = the garment's own shading only, 1 = all of the photo's light.
+        matte: `(H, W) float32` 0..1, how much of each pixel of the photo is the person; followed through the layers
+            when given.
     """
     canvas = Canvas(photo.astype(np.float32), *np.zeros((2, *photo.shape[:2]), np.uint8))
+    canvas.matte = None if matte is None else matte.copy()
     level = levels_of(body, photo.shape[:2])
     covered = _coverage(cloths, photo.shape[:2])
     waist = waistband(person, body, cloths, level)
     gone = removed(person, body, cloths, level, tuck=tuck)
     take_away(canvas, body, agnostic, gone, cloths, level, waist)
     canvas.layers["agnostic"] = np.clip(canvas.colour + 0.5, 0, 255).astype(np.uint8)
+    canvas.bare_matte = None if canvas.matte is None else canvas.matte.copy()
     arms, arms_colour = bare_arms(photo, person, body, agnostic, gone, cloths)
     front = in_front(person, body, cloths, tuck=tuck)
     tilt = light.side_light(person, body)
@@ -111,6 +130,8 @@ def compose(
     canvas.layers["front"] = np.round(front * 255).astype(np.uint8)
     keep = front * (canvas.edited > 0)
     canvas.colour += keep[..., None] * (photo - canvas.colour)
+    if canvas.matte is not None and matte is not None:
+        canvas.matte += keep * (matte - canvas.matte)
     canvas.kind[(front > 0.5) | (canvas.edited == 0)] = Kind.PHOTO
     return canvas
 
