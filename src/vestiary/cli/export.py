@@ -50,8 +50,11 @@ def command(
 ) -> None:
     """Write the averaged weights of a checkpoint as ONNX, and check the file against PyTorch.
 
+    Those of the diffusion's recipes become a model folder that the engine `diffusion` opens.
+
     \b
         vestiary export runs/parser/best.pt -o parser.onnx
+        vestiary export runs/diffusion/best.pt -o model
         vestiary export runs/parser/best.pt -o parser.onnx --int8 --data ccp --json
     """
     from vestiary.files import check_place
@@ -70,6 +73,9 @@ def command(
 
 
 def _tell(report: dict[str, Any]) -> None:
+    if "folder" in report:
+        say.words(f"{report['folder']} written: {', '.join(report['card']['sha256'])}")
+        return
     rows = [("", "file", "MB", "ms", "largest difference", "score")]
     if "score" in report:
         rows.append(("pytorch", "", "", "", "", f"{report['score'].get('score', float('nan')):.4f}"))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
 GROUP = "vestiary.recipes"
+DIFFUSION = "Type: pip install 'vestiary[train,diffusion]'"
 NEEDS = ("torch", "accelerate", "yaml", "onnx")
 
 
@@ -32,6 +33,7 @@ class Recipe(Protocol):
             True: ask for `samples("train")` again.
         state() -> dict, restore(dict): what else a checkpoint has to hold, as plain values and tensors.
         exported(networks) -> vestiary.training.export.Exported: lets `vestiary export` compare, quantise and score.
+        save_folder(networks, folder) -> card: what `vestiary export` calls instead where the result is a model folder.
         answering(file) -> dict: networks for `validate` that ask the ONNX file, where its outputs are neither the
             network's own nor their sigmoid or softmax.
     """
@@ -88,6 +90,9 @@ BUILT_IN = (
         "attributes", "vestiary.training.attributes:AttributesRecipe", "what kind of garment it is, and its vector"
     ),
     RecipeSpec("refiner", "vestiary.training.refiner:RefinerRecipe", "light, folds and skin of a coarse fitting"),
+    RecipeSpec(
+        *("autoencoder", "vestiary.training.autoencoder:AutoencoderRecipe"), "latents in which the diffusion works"
+    ),
 )
 
 
@@ -127,7 +132,8 @@ def load_recipe(spec: RecipeSpec) -> type[Recipe]:
         found: type[Recipe] = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as problem:
         if not module.startswith(problem.name or "?"):
-            raise MissingExtraError(f"the recipe {spec.name} needs {problem.name}.", hint=INSTALL) from None
+            hint = DIFFUSION if problem.name in ("diffusers", "peft", "transformers", "safetensors") else INSTALL
+            raise MissingExtraError(f"the recipe {spec.name} needs {problem.name}.", hint=hint) from None
         raise InputError(f"there is no module {module}.", hint="Put its folder on PYTHONPATH.") from None
     except AttributeError:
         raise InputError(f"{module} has no class {attribute}.") from None

@@ -51,7 +51,7 @@ class Order:
 
 
 def ship(order: Order) -> dict[str, Any]:
-    """Write the files and tell, as JSON-ready data, what they are and how they compare.
+    """Write the files and tell, as JSON-ready data, what they are and how they compare; or write a model folder.
 
     Raises:
         WeightsError: no checkpoint, a damaged one, or one of another recipe or architecture.
@@ -63,8 +63,10 @@ def ship(order: Order) -> dict[str, Any]:
     content = checkpoint.read(order.checkpoint)
     recipe = restore(order, content)
     networks = {name: network.eval() for name, network in recipe.networks.items()}
-    exported = _exported(recipe, networks)
     report: dict[str, Any] = {"recipe": recipe.name, "steps": content["position"]["steps"]}
+    if hasattr(recipe, "save_folder"):
+        return {**report, "folder": str(order.out), "card": recipe.save_folder(networks, order.out)}
+    exported = _exported(recipe, networks)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         drafts = {"onnx": Path(folder) / "network.onnx"}
         recipe.export(networks, drafts["onnx"])
