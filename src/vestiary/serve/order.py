@@ -11,8 +11,9 @@ from starlette.datastructures import FormData
 from starlette.datastructures import UploadFile as SentFile
 
 from vestiary.errors import InputError
+from vestiary.serve.fetch import fetch
 from vestiary.serve.settings import Settings
-from vestiary.serve.uploads import check_bytes, fetch, read_options, read_photo
+from vestiary.serve.uploads import check_bytes, read_options, read_photo
 
 MOST_GARMENTS = 8
 
