@@ -28,9 +28,13 @@ class FakeService:
         self.numbers = itertools.count(1)
         self.changed = threading.Condition()
         self.calls: list[str] = []
+        self.draining = False
 
     def start(self) -> None:
         self.calls.append("start")
+
+    def drain(self) -> None:
+        self.draining = True
 
     def close(self) -> None:
         self.calls.append("close")
@@ -136,9 +140,9 @@ class FakeService:
             self.changed.wait_for(lambda: self.fitting(owner, id).finished, timeout)
         return self.fitting(owner, id)
 
-    def watch(self, owner: str, id: str) -> Iterator[Any]:
+    def watch(self, owner: str, id: str, gone: Any = None) -> Iterator[Any]:
         yield self.fitting(owner, id)
-        while not self.fitting(owner, id).finished:
+        while not self.fitting(owner, id).finished and not (gone and gone.is_set()):
             self.wait(owner, id, 0.05)
         yield self.fitting(owner, id)
 

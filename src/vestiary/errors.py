@@ -10,6 +10,7 @@
     │   ├── UnknownEngineError         no engine of that name; the message lists the names
     │   ├── UnsuitableError            a picture that this service does not take in or give out
     │   ├── TooLargeError              an upload beyond the service's limit
+    │   ├── TooSlowError               an upload that took longer than the service waits
     │   ├── NotFoundError              nothing of that name, or it is somebody else's, or it was deleted
     │   ├── ConflictError              the same idempotency key with another request; or not in a state for it
     │   ├── NotAcceptableError         none of the formats that the caller can read is one that can be written
@@ -104,6 +105,12 @@ class TooLargeError(InputError):
     """The upload is larger than the service allows."""
 
     code, http_status = "too-large", 413
+
+
+class TooSlowError(InputError):
+    """The upload was not there in the time that the service allows."""
+
+    code, http_status = "too-slow", 408
 
 
 class NotFoundError(InputError):

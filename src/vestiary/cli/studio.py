@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import threading
 import time
 from pathlib import Path
@@ -14,8 +13,11 @@ import click
 from vestiary.cli import options, say
 
 if TYPE_CHECKING:
-    import uvicorn
+    import socket
+
     from fastapi import FastAPI
+
+    from vestiary.serve.server import Server
 
 HOST = "127.0.0.1"
 _NEEDED = ("fastapi", "uvicorn", "websockets", "sqlalchemy", "pydantic_settings")
@@ -46,9 +48,8 @@ def command(port: int, no_browser: bool, folders: tuple[str, str] | None, votes:
         vestiary studio --port 0 --no-browser --json
     """
     require_extra()
-    import uvicorn
-
     from vestiary.serve.app import create_app
+    from vestiary.serve.server import Server, config
     from vestiary.serve.settings import Settings
 
     with listen(port) as listening:
@@ -58,7 +59,7 @@ def command(port: int, no_browser: bool, folders: tuple[str, str] | None, votes:
         app = create_app(Settings(**own))
         if folders:
             _add_rating(app, folders, Path(votes))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        server = Server(config(app, verbose=False), app)
         words = {"address": address, "rating": f"{address}#/rate" if folders else None}
         threading.Thread(target=_when_open, args=(server, words, not no_browser, as_json), daemon=True).start()
         server.run(sockets=[listening])
@@ -79,14 +80,13 @@ def require_extra() -> None:
 
 def listen(port: int) -> socket.socket:
     """A listening socket of this machine alone, on the port or, where that is taken, on a free one."""
-    listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    from vestiary.errors import OutputError
+    from vestiary.serve import server
+
     try:
-        listening.bind((HOST, port))
-    except OSError:
-        listening.bind((HOST, 0))
-    listening.listen(128)
-    return listening
+        return server.listen(HOST, port)
+    except OutputError:
+        return server.listen(HOST, 0)
 
 
 def _add_rating(app: FastAPI, folders: tuple[str, str], votes: Path) -> None:
@@ -96,7 +96,7 @@ def _add_rating(app: FastAPI, folders: tuple[str, str], votes: Path) -> None:
     rating_routes(app, Poll([Path(folder) for folder in folders], "compare", Votes(votes)))
 
 
-def _when_open(server: uvicorn.Server, words: dict[str, str | None], browser: bool, as_json: bool) -> None:
+def _when_open(server: Server, words: dict[str, str | None], browser: bool, as_json: bool) -> None:
     """Say where the page is, and open it, once it can be opened."""
     while not server.started:
         if server.should_exit:

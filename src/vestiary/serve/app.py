@@ -21,6 +21,7 @@ from vestiary.serve import (
     routes_rest,
     sockets,
 )
+from vestiary.serve.bodies import Bodies
 from vestiary.serve.finish import check_signing
 from vestiary.serve.gate import Armour, Gate
 from vestiary.serve.idempotency import Ledger
@@ -41,6 +42,7 @@ _ROUTERS = (
     sockets.router,
     routes_button.router,
 )
+_LAST_SECONDS = 2.0  # that gRPC calls under way get when all fittings have ended
 _DESCRIPTION = """
 Photos of people and of garments in, those people wearing those garments out.
 
@@ -75,6 +77,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.rpc = None
     app.state.settings = settings
     app.state.ledger = Ledger(service.database)
     app.state.keys = Keys(service.database)
@@ -93,6 +96,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
 
 def _guard(app: FastAPI, settings: Settings) -> None:
     """What every request passes; the last one added is the outermost."""
+    app.add_middleware(Bodies, settings=settings)
     app.add_middleware(Gate, settings=settings, keys=app.state.keys)
     if settings.cors_origins:
         app.add_middleware(
@@ -113,13 +117,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     await run_in_threadpool(service.start)
     try:
-        rpc = await run_in_threadpool(_start_rpc, app) if settings.grpc_port is not None else None
-        try:
-            yield
-        finally:
-            if rpc is not None:
-                await run_in_threadpool(rpc.stop, settings.drain_seconds)
+        if settings.grpc_port is not None:
+            app.state.rpc = await run_in_threadpool(_start_rpc, app)
+        yield
     finally:
+        await run_in_threadpool(service.drain)
+        if app.state.rpc is not None:
+            await run_in_threadpool(app.state.rpc.stop, _LAST_SECONDS)
         await run_in_threadpool(service.close)
 
 

@@ -18,6 +18,8 @@ from vestiary.serve.records import BatchRecord, FittingRecord, Problem, Progress
 from vestiary.serve.wardrobe import expiry, folder_of, missing, moment, new_id
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from sqlalchemy.orm import Session
 
     from vestiary.serve.engines import Engines
@@ -155,12 +157,12 @@ class Fittings:
                     return record
                 reader.take(min(left, POLL_SECONDS))
 
-    def watch(self, owner: str, id: str) -> Iterator[FittingRecord | Preview]:
-        """The fitting as it is, then each change and each preview, until it has finished."""
+    def watch(self, owner: str, id: str, gone: Event | None = None) -> Iterator[FittingRecord | Preview]:
+        """The fitting as it is, then each change and each preview, until it has finished or the watcher is gone."""
         with self._board.reading(id, previews=True) as reader:
             last = fitting_record(self.row(owner, id))
             yield last
-            while not last.finished:
+            while not last.finished and not (gone is not None and gone.is_set()):
                 news = reader.take(POLL_SECONDS)
                 for item in news:
                     if isinstance(item, Preview):

@@ -1,4 +1,4 @@
-"""What every request passes before its body is read: host, origin, caller, rate, size."""
+"""What every request passes before its body is read: host, origin, caller, rate."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from vestiary.errors import BusyError, TooLargeError, UnauthorizedError, VestiaryError
+from vestiary.errors import BusyError, UnauthorizedError, VestiaryError
 from vestiary.serve import problems
 from vestiary.serve.security import (
     Caller,
@@ -29,16 +29,14 @@ from vestiary.serve.settings import Settings
 
 log = logging.getLogger("vestiary.serve")
 _GUARDED = ("/v1/", "/metrics")
-_FORM = 64 * 1024  # of a body, besides the pictures in it
 
 
 class Gate:
-    """ASGI: lets through whom it knows, as often as they may, with bodies that are not too large."""
+    """ASGI: lets through whom it knows, as often as they may."""
 
     def __init__(self, app: ASGIApp, settings: Settings, keys: KeyRing) -> None:
         self.app, self.settings, self.keys = app, settings, keys
         self.limiter = MovingWindowRateLimiter(MemoryStorage())
-        self.largest = int(settings.max_upload_mb * 1e6) + _FORM
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -49,7 +47,7 @@ class Gate:
         except VestiaryError as error:
             await _refuse(error, scope, receive, send)
             return
-        await self.app(scope, self._measured(receive), send)
+        await self.app(scope, receive, send)
 
     async def _check(self, scope: Scope) -> None:
         connection = HTTPConnection(scope)
@@ -59,7 +57,6 @@ class Gate:
         if not scope["path"].startswith(_GUARDED) or method == "OPTIONS":
             return
         scope.setdefault("state", {})["caller"] = await self._caller(connection)
-        self._check_length(connection.headers)
 
     async def _caller(self, connection: HTTPConnection) -> Caller:
         address = connection.client.host if connection.client else "unknown"
@@ -78,30 +75,6 @@ class Gate:
             wait = max(1.0, self.limiter.get_window_stats(limit, name).reset_time - time.time())
             hint = f"Try again in {wait:.0f} s."
             raise BusyError(f"more than {limit.amount} requests in a minute.", hint=hint, retry_after=wait)
-
-    def _check_length(self, headers: Headers) -> None:
-        told = headers.get("content-length", "")
-        if told.isdecimal() and int(told) > self.largest:
-            raise self._too_large()
-
-    def _measured(self, receive: Receive) -> Receive:
-        """The body as it comes, up to the limit: what has no or a false length is stopped while it is read."""
-        read = 0
-
-        async def measured() -> Message:
-            nonlocal read
-            message = await receive()
-            if message["type"] == "http.request":
-                read += len(message.get("body", b""))
-                if read > self.largest:
-                    raise self._too_large()
-            return message
-
-        return measured
-
-    def _too_large(self) -> TooLargeError:
-        limit = f"{self.settings.max_upload_mb:g} MB"
-        return TooLargeError(f"the upload is larger than {limit}.", hint="Scale the picture down, or save it as JPEG.")
 
 
 class Armour:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from vestiary.errors import BusyError, EngineError, UnavailableError, VestiaryError
+from vestiary.errors import BusyError, EngineError, TooLargeError, TooSlowError, UnavailableError, VestiaryError
 from vestiary.serve.records import Problem
 
 _RETRY_UNAVAILABLE = "5"  # seconds
@@ -33,6 +33,7 @@ _TOLD = {
     403: "The key is not for this, or the page that asks may not.",
     404: "There is nothing of that name, or it is somebody else's, or it was deleted.",
     406: "No accepted picture format can be written.",
+    408: "The upload came too slowly.",
     409: "Not in a state for this, or an idempotency key with another request.",
     413: "The upload is too large.",
     415: "The picture cannot be read.",
@@ -58,6 +59,8 @@ def as_response(error: VestiaryError) -> JSONResponse:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     elif isinstance(error, UnavailableError):
         headers["Retry-After"] = _RETRY_UNAVAILABLE
+    if isinstance(error, (TooLargeError, TooSlowError)):
+        headers["Connection"] = "close"  # the rest of the body may still be on its way
     if error.http_status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     status = 409 if error.http_status == 499 else error.http_status  # 499 is for logs: nobody is left to read it

@@ -31,7 +31,7 @@ _waiting = anyio.CapacityLimiter(256)  # threads that only wait; work has the th
     summary="Ask for a fitting",
     response_class=Response,
     responses={
-        **answers(400, 404, 409, 413, 415, 501, 507),
+        **answers(400, 404, 408, 409, 413, 415, 501, 507),
         **PICTURE,
         202: {"model": FittingRecord, "description": "Not done in time; ask for it later at `Location`."},
     },
@@ -94,7 +94,7 @@ async def _wait(request: Request, house: Any, owner: str, id: str, patience: flo
     while True:
         step = min(_SLICE, max(0.0, until - anyio.current_time()))
         record: FittingRecord = await anyio.to_thread.run_sync(house.wait, owner, id, step, limiter=_waiting)
-        if record.finished or anyio.current_time() >= until:
+        if record.finished or anyio.current_time() >= until or (house.draining and record.state == "queued"):
             return record
         if await request.is_disconnected():
             if cancel:

@@ -17,7 +17,7 @@ from vestiary.types import Category
 router = APIRouter(prefix="/v1/garments", tags=["garments"], responses=answers())
 
 
-@router.post("", status_code=201, summary="Read a photo", responses=answers(400, 409, 413, 415, 507))
+@router.post("", status_code=201, summary="Read a photo", responses=answers(400, 408, 409, 413, 415, 507))
 def add_garment(
     response: Response,
     caller: Writer,

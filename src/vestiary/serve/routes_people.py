@@ -16,7 +16,7 @@ from vestiary.serve.uploads import read_photo
 router = APIRouter(prefix="/v1/people", tags=["people"], responses=answers())
 
 
-@router.post("", status_code=201, summary="Scan a photo", responses=answers(400, 409, 413, 415, 507))
+@router.post("", status_code=201, summary="Scan a photo", responses=answers(400, 408, 409, 413, 415, 507))
 def add_person(
     response: Response,
     caller: Writer,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from vestiary.errors import VestiaryError
+from vestiary.errors import UnavailableError, VestiaryError
 from vestiary.serve.board import Board, Preview
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.engines import Engines
@@ -24,6 +24,8 @@ from vestiary.serve.sweep import Sweeper
 from vestiary.serve.wardrobe import Wardrobe, garment_record, person_record
 
 if TYPE_CHECKING:
+    from threading import Event
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -54,6 +56,7 @@ class Service:
         self._wardrobe = Wardrobe(settings, self.database, self.store, self.memory)
         parts = (self.database, self.store, self.memory, self._board, self.queue, self._engines)
         self._fittings = Fittings(settings, *parts)
+        self.draining = False  # nothing new is taken in
         self.runner: Runner | None = None
         self.sweeper: Sweeper | None = None
 
@@ -67,10 +70,19 @@ class Service:
         self.runner.start()
         self.sweeper.start()
 
-    def close(self) -> None:
-        """Let fittings that have begun finish within `settings.drain_seconds`, put back the rest, close everything."""
-        if self.runner is not None and self.sweeper is not None:
+    def drain(self) -> None:
+        """Take nothing new; return when fittings that have begun have finished, or `settings.drain_seconds` are over.
+
+        What has not finished, and what waits, is put back in the queue and done after the next start.
+        """
+        self.draining = True
+        if self.runner is not None:
             self.runner.close()
+
+    def close(self) -> None:
+        """Drain, then close everything."""
+        self.drain()
+        if self.runner is not None and self.sweeper is not None:
             self.sweeper.close()
             self.runner = self.sweeper = self._fittings.runner = None
         self.database.close()
@@ -85,8 +97,12 @@ class Service:
             "database": self.database.ping(),
             "storage": self.store.ping(),
             "engine": engine,
-            "workers": self.runner is not None and self.runner.is_alive,
+            "workers": self.runner is not None and self.runner.is_alive and not self.draining,
         }
+
+    def _check_open(self) -> None:
+        if self.draining:
+            raise UnavailableError("the service is stopping.", hint="Try again in a moment: another may take over.")
 
     def add_person(
         self, owner: str, photo: bytes, *, number: int | None = None, keep_hours: float | None = None
@@ -97,7 +113,9 @@ class Service:
             ImageError, PersonError: the photo cannot serve.
             UnsuitableError: it is one that this service does not take in.
             BusyError: too many photos wait.
+            UnavailableError: the service is stopping.
         """
+        self._check_open()
         return self._wardrobe.add_person(owner, photo, number, keep_hours)
 
     def person(self, owner: str, id: str) -> PersonRecord:
@@ -131,7 +149,9 @@ class Service:
             ImageError, GarmentError: the photo cannot serve.
             UnsuitableError: it is one that this service does not take in.
             BusyError: too many photos wait.
+            UnavailableError: the service is stopping.
         """
+        self._check_open()
         return self._wardrobe.add_garment(owner, photo, category, keep_hours)
 
     def garment(self, owner: str, id: str) -> GarmentRecord:
@@ -176,9 +196,11 @@ class Service:
 
         Raises:
             BusyError: the queue is full.
+            UnavailableError: the service is stopping.
             NotFoundError: the person or a garment is not there.
             OptionError, UnknownEngineError, MissingExtraError: the engine cannot do that here.
         """
+        self._check_open()
         rows, _ = self._fittings.add(owner, [(person, garments)], engine, options, keep_hours, note=note)
         return fitting_record(rows[0])
 
@@ -194,13 +216,16 @@ class Service:
         """A fitting as soon as it has finished, or as it is after the timeout (seconds)."""
         return self._fittings.wait(owner, id, timeout)
 
-    def watch(self, owner: str, id: str) -> Iterator[FittingRecord | Preview]:
+    def watch(self, owner: str, id: str, gone: Event | None = None) -> Iterator[FittingRecord | Preview]:
         """A fitting as it is, then at each change, and previews, until it has finished or is deleted.
+
+        Args:
+            gone: set when nobody listens any more; it ends within a quarter of a second.
 
         Raises:
             NotFoundError: there is none, or it was deleted meanwhile.
         """
-        return self._fittings.watch(owner, id)
+        return self._fittings.watch(owner, id, gone)
 
     def cancel(self, owner: str, id: str) -> FittingRecord:
         """Cancel a fitting: one that waits never starts, one under way stops at its next step."""
@@ -245,6 +270,7 @@ class Service:
         Raises:
             TooLargeError: more than the queue can ever hold.
         """
+        self._check_open()
         _, batch = self._fittings.add(owner, pairs, engine, options, keep_hours, together=True, note=note)
         assert batch is not None
         return self._fittings.batch(batch)

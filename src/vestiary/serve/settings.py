@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of HTTP and WebSocket; 0 takes a free one.")
     grpc_port: int | None = Field(None, ge=0, le=65535, description="Port of gRPC; none unless given.")
+    grpc_certificate: Path | None = Field(None, description="PEM certificate chain for gRPC over TLS, leaf first.")
+    grpc_key: Path | None = Field(None, description="PEM private key of that certificate.")
     studio: bool = Field(False, description="Serve the studio's page at /.")
 
     database: str = Field("", description="SQLAlchemy URL.  [default: SQLite in the user's data folder]")
@@ -43,11 +45,14 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(20.0, ge=0, description="How long a stop waits for fittings that have begun.")
 
     max_upload_mb: float = Field(20.0, gt=0, description="Largest upload.")
+    upload_seconds: float = Field(120.0, gt=0, description="How long an upload may take.")
     max_pixels: int = Field(24_000_000, ge=4096, description="Largest picture.")
     keys: Switch = Field("auto", description="Whether callers need a key; auto: unless bound to this machine only.")
     rate_per_minute: int = Field(240, ge=1, description="Requests of one caller; a key may have its own rate.")
     cors_origins: tuple[str, ...] = Field((), description="Origins of pages that may call the service.")
-    url_hosts: tuple[str, ...] = Field((), description="Hosts from which pictures may be fetched by URL.")
+    url_hosts: tuple[str, ...] = Field(
+        (), description="Hosts from which pictures may be fetched by URL; private networks of theirs (10.0.0.0/8)."
+    )
 
     nudity: Switch = Field("auto", description="Refuse nude pictures; auto: unless bound to this machine only.")
     watermark: bool = Field(True, description="Put an invisible watermark into fitted pictures.")

@@ -7,6 +7,7 @@ last change. The caller may send `{"cancel": true}`.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -40,10 +41,14 @@ async def events(socket: WebSocket, id: str) -> None:
         await socket.send_denial_response(problems.as_response(error))
         return
     await socket.accept(PROTOCOL if PROTOCOL in socket.scope.get("subprotocols", []) else None)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_listen, socket, house, caller, id, tasks.cancel_scope)
-        await _tell(socket, house.watch(caller.owner, id))
-        tasks.cancel_scope.cancel()
+    gone = threading.Event()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_listen, socket, house, caller, id, tasks.cancel_scope)
+            await _tell(socket, house.watch(caller.owner, id, gone))
+            tasks.cancel_scope.cancel()
+    finally:
+        gone.set()  # else the thread that waits for the next change would wait on
 
 
 async def _tell(socket: WebSocket, changes: Iterator[Any]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +42,11 @@ class Listening:
 
     server: Any
     port: int
+    living: Any
+
+    def leave(self) -> None:
+        """Tell those who ask that no more work should come here; calls are still answered."""
+        self.living.enter_graceful_shutdown()
 
     def stop(self, grace: float) -> None:
         """Take no more calls, and give those under way so many seconds."""
@@ -51,6 +58,7 @@ def start(service: Any, settings: Settings, keys: KeyRing | None = None) -> List
 
     Raises:
         InputError: the port cannot be opened.
+        OptionError: there is no port, or certificate and key cannot serve.
     """
     if settings.grpc_port is None:
         raise OptionError("there is no port for gRPC.", hint="Set grpc_port, or --grpc-port.")
@@ -62,13 +70,36 @@ def start(service: Any, settings: Settings, keys: KeyRing | None = None) -> List
     living.set(NAME, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(living, server)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    identity = credentials(settings)
     try:
-        port = server.add_insecure_port(f"{host}:{settings.grpc_port}")
+        place = f"{host}:{settings.grpc_port}"
+        port = server.add_secure_port(place, identity) if identity else server.add_insecure_port(place)
     except RuntimeError:
         hint = "Choose another with --grpc-port, or stop what listens there."
         raise InputError(f"port {settings.grpc_port} cannot be opened for gRPC.", hint=hint) from None
     server.start()
-    return Listening(server, port)
+    return Listening(server, port, living)
+
+
+def credentials(settings: Settings) -> Any:
+    """The server's identity for TLS, or None where the settings name none.
+
+    Raises:
+        OptionError: only one of certificate and key is given, one cannot be read, or they are no pair.
+    """
+    paths = settings.grpc_certificate, settings.grpc_key
+    if paths == (None, None):
+        return None
+    hint = "Check --grpc-certificate and --grpc-key."
+    certificate, key = paths
+    if certificate is None or key is None:
+        raise OptionError("gRPC over TLS needs a certificate and its key.", hint=hint)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")  # gRPC would not say
+        return grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else str(problem)
+        raise OptionError(f"the certificate or key of gRPC cannot serve: {reason}.", hint=hint) from None
 
 
 class FittingRoom(FittingRoomServicer):
@@ -146,8 +177,11 @@ class FittingRoom(FittingRoomServicer):
     def WatchFitting(self, request: Any, context: Any) -> Iterator[Any]:
         with told(context):
             owner = self._guard.owner(context, "read")
-            for change in self._service.watch(owner, request.id):
-                if not context.is_active():
+            gone = threading.Event()
+            if not context.add_callback(gone.set):
+                return
+            for change in self._service.watch(owner, request.id, gone):
+                if gone.is_set():
                     return
                 if isinstance(change, FittingRecord):
                     yield pb.FittingEvent(fitting=messages.fitting(change))
@@ -245,7 +279,7 @@ class FittingRoom(FittingRoomServicer):
         while True:
             left = until - time.monotonic()
             record: FittingRecord = self._service.wait(owner, id, min(_SLICE, max(0.0, left)))
-            if record.finished or left <= 0:
+            if record.finished or left <= 0 or (self._service.draining and record.state == "queued"):
                 return record
             if not context.is_active():
                 self._service.cancel(owner, id)

@@ -1,0 +1,147 @@
+"""uvicorn as the service runs it: stops in good order, waits for nobody without end, writes nobody's doings down."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from vestiary.errors import OutputError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+HEAD_SECONDS = 15.0  # within which a connection must have sent the whole head of a request
+LAST_SECONDS = 5  # that answers under way get when all fittings have ended
+MOST_CONNECTIONS = 512  # WebSockets among them; a process has 1,024 files as a rule
+_UNREAD_MS = 60_000  # how long a peer may leave unread what was sent to it
+_BACKLOG = 256
+_BODIES = 2**22  # bytes of the largest WebSocket message
+
+
+class Server(uvicorn.Server):
+    """A stop (SIGTERM, Ctrl+C) lets what runs finish while new work is answered with 503; a second one ends at once.
+
+    Takes at most `drain_seconds` and some ten seconds more, and is no failure: the exit code is 0.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app, self._stopping = app, False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called by a signal."""
+        if self._stopping:
+            self.should_exit = self.force_exit = True
+            return
+        self._stopping = True
+        threading.Thread(target=self._drain, name="vestiary-drain", daemon=True).start()
+
+    def _drain(self) -> None:
+        try:
+            if self._app.state.rpc is not None:
+                self._app.state.rpc.leave()
+            self._app.state.service.drain()
+        finally:
+            self.should_exit = True
+
+
+class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """Closes connections on which the head of a request is not there in time; uvicorn would wait for ever."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_busy():
+            self._forget()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _forget(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        is_socket = self.transport.get_protocol() is not self  # it has become a WebSocket
+        if not is_socket and not self._is_busy() and self.timeout_keep_alive_task is None:
+            self.transport.close()
+
+
+def run(app: FastAPI, door: socket.socket, *, verbose: bool = False) -> None:
+    """Serve on a socket of `listen` until stopped."""
+    Server(config(app, verbose=verbose), app).run(sockets=[door])
+
+
+def config(app: FastAPI, *, verbose: bool) -> uvicorn.Config:
+    """How uvicorn runs: its own access log is off, since it would write ids, queries and addresses."""
+    return uvicorn.Config(
+        app,
+        http=ImpatientProtocol,
+        log_config=_logging(verbose),
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=LAST_SECONDS,
+        timeout_keep_alive=15,
+        ws_max_size=_BODIES,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket on which the service listens.
+
+    Raises:
+        OutputError: the address is taken, or none of this machine's.
+    """
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as problem:
+        raise OutputError(f"{host} is no address of this machine: {problem}.", hint="Give another --host.") from None
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted inherits it
+            door.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
+        door.bind(place)
+        door.listen(_BACKLOG)
+    except OSError as problem:
+        door.close()
+        reason = (problem.strerror or str(problem)).lower()
+        raise OutputError(f"{host}:{port} cannot be listened on: {reason}.", hint="Give another --port.") from None
+    return door
+
+
+def _logging(verbose: bool) -> dict[str, Any]:
+    """What is written on standard error: faults and warnings; requests only when asked for."""
+    plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    handler = {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"}
+    levels = {"uvicorn": "WARNING", "vestiary": "WARNING", "vestiary.access": "INFO" if verbose else "WARNING"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": plain},
+        "handlers": {"plain": handler},
+        "loggers": {
+            name: {"handlers": ["plain"], "level": level, "propagate": False} for name, level in levels.items()
+        },
+    }

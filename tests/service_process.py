@@ -1,0 +1,136 @@
+"""`vestiary serve` with the engines of `service_rooms`, recognisers that take no time, and little patience.
+
+Run as a program it serves; `Process` starts it as one. A scan "knows" the person in every photo.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).parent
+IMPATIENCE = 1.0  # seconds that a whole head, or a whole upload, may take
+
+
+def photo(seed: int = 1, size: tuple[int, int] = (160, 200)) -> bytes:
+    """A picture of noise as JPEG."""
+    noise = np.random.default_rng(seed).integers(30, 255, (size[1] // 8, size[0] // 8, 3), np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(noise).resize(size).save(data, "JPEG")
+    return data.getvalue()
+
+
+class Process:
+    """A service of its own in a folder; what it writes on standard error is in `log.txt` there."""
+
+    def __init__(self, folder: Path, *flags: str, inside: Sequence[str] = ()) -> None:
+        self.folder, self.flags, self.inside = folder, flags, inside
+        self.start()
+
+    def start(self) -> None:
+        """Start it; returns when it listens."""
+        place = ("--database", f"sqlite:///{self.folder}/db.sqlite", "--storage", f"{self.folder}/pictures")
+        own = ("serve", "--json", "--port", "0", "--rate-per-minute", "1000000", "--upload-seconds", str(IMPATIENCE))
+        order = [*self.inside, sys.executable, __file__, *own, *place, *self.flags]
+        with (self.folder / "log.txt").open("ab") as log:
+            paths = {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
+            self.process = subprocess.Popen(order, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **paths})
+        assert self.process.stdout is not None
+        said = b""
+        while not said.endswith(b"}\n"):
+            line = self.process.stdout.readline()
+            assert line, self.log()
+            said += line
+        self.address = json.loads(said)["address"]
+        self.client = httpx.Client(base_url=self.address, timeout=20)
+        self.client.get("/health")
+
+    @property
+    def port(self) -> int:
+        return httpx.URL(self.address).port or 0
+
+    def log(self) -> str:
+        return (self.folder / "log.txt").read_text()
+
+    def end(self, seconds: float = 20.0) -> int:
+        """Ask it to stop; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float) -> int:
+        code = self.process.wait(seconds)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        """Make sure that it is gone."""
+        self.client.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def things(self) -> dict[str, str]:
+        """The form of a fitting of a new person in a new garment."""
+        ids = {}
+        for kind, field in (("people", "person_id"), ("garments", "garment_id")):
+            answer = self.client.post(f"/v1/{kind}", files={"photo": photo()})
+            assert answer.status_code == 201, answer.text
+            ids[field] = answer.json()["id"]
+        return ids
+
+    def ask(self, form: dict[str, str], seconds: float = 0.0, *, held: bool = False, wait: float = 0.0) -> Any:
+        """The answer to a fitting with the slow engine."""
+        options = json.dumps({"seconds": seconds, "held": held})
+        form = {**form, "engine": "slow", "options": options, "wait": str(wait)}
+        return self.client.post("/v1/fittings", data=form, headers={"Accept": "application/json"})
+
+    def state(self, id: str) -> str:
+        return str(self.client.get(f"/v1/fittings/{id}").json()["state"])
+
+    def until(self, id: str, *states: str, seconds: float = 10.0) -> str:
+        """The fitting's state, once it is one of these."""
+        end = time.monotonic() + seconds
+        while (state := self.state(id)) not in states:
+            assert time.monotonic() < end, f"it is {state}"
+            time.sleep(0.02)
+        return state
+
+
+def serve() -> int:
+    """The command line with everything replaced that takes time."""
+    from conftest import lying, standing
+    from service_rooms import rooms
+
+    from vestiary import registry
+    from vestiary.cli.main import main
+    from vestiary.serve import server
+
+    for name, function in (
+        ("vestiary.person.scan", lambda image, *, source="", **_: standing(image, source)),
+        ("vestiary.garment.read", lambda image, alpha=None, *, source="", **_: lying(image, source=source)),
+    ):
+        module = ModuleType(name)
+        setattr(module, name.rpartition(".")[2], function)
+        sys.modules[name] = module
+    registry.list_engines = rooms
+    server.HEAD_SECONDS = IMPATIENCE
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(serve())
