@@ -87,5 +87,5 @@ $(DEV): $(BASE)
 	@touch $@
 
 $(TRAIN): $(DEV)
-	@$(RUN) -m pip install --quiet $(TORCH) -e '.[dev,serve,grpc,safety,codecs,train]'
+	@$(RUN) -m pip install --quiet $(TORCH) -e '.[dev,serve,grpc,safety,codecs,train,diffusion]'
 	@touch $@

@@ -79,6 +79,14 @@ PASTE = EngineSpec(
     target="vestiary.engines.paste:PasteEngine",
     summary="scales the cut-out onto the body and pastes it; a baseline to be beaten",
 )
+DIFFUSION = EngineSpec(
+    name="diffusion",
+    target="vestiary.engines.diffusion:DiffusionEngine",
+    summary="paints the garment anew with a latent diffusion model, yours or a published one; wants a GPU",
+    licence="Apache-2.0; the weights have their own",
+    needs=("torch", "diffusers", "transformers", "accelerate", "safetensors"),
+    install='pip install "vestiary[diffusion]"',
+)
 
 
 def list_engines() -> dict[str, EngineSpec]:

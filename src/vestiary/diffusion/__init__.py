@@ -1,1 +1,1 @@
-"""The generative engine: latent diffusion over person and garment side by side (needs the extra `diffusion`)."""
+"""Latent diffusion that puts garments on people; needs the extra `diffusion`. Read `pipeline.py` first."""

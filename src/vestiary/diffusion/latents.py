@@ -1,0 +1,80 @@
+"""Between pixels and latents (Rombach et al. 2022), and several pictures side by side in one (Chong et al. 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Concat = Literal["width", "height"]
+Generators: TypeAlias = "torch.Generator | Sequence[torch.Generator]"
+
+
+def encode(vae: torch.nn.Module, pictures: Tensor) -> Tensor:
+    """`(N, C, h, w) float32` latents of `(N, 3, H, W)` in -1..1: the mode of the posterior, so without chance."""
+    latents = vae.encode(pictures.to(vae.device, vae.dtype)).latent_dist.mode().float()
+    return (latents - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
+
+
+def decode(vae: torch.nn.Module, latents: Tensor) -> Tensor:
+    """`(N, 3, H, W) float32` in -1..1 of latents."""
+    latents = latents / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
+    return vae.decode(latents.to(vae.device, vae.dtype)).sample.float().clamp(-1, 1)
+
+
+def side_by_side(places: Sequence[Tensor], concat: Concat) -> Tensor:
+    """The places `(B, C, h, w)` in one picture: the person first, then the garments."""
+    return torch.cat(list(places), dim=-1 if concat == "width" else -2)
+
+
+def place(joined: Tensor, number: int, count: int, concat: Concat) -> Tensor:
+    """One of the `count` places of a joined picture, as a view; the person's is number 0."""
+    return joined.chunk(count, dim=-1 if concat == "width" else -2)[number]
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator on the CPU: the same noise on every machine."""
+    return torch.Generator().manual_seed(seed)
+
+
+def noise(shape: Sequence[int], generator: Generators, device: torch.device | str) -> Tensor:
+    """Standard normal noise, drawn on the generator's own device: a CPU generator gives the same noise everywhere.
+
+    Args:
+        shape: `(B, C, h, w)`.
+        generator: one for the whole batch, or one for each of its pictures.
+        device: where the noise is needed.
+    """
+    if isinstance(generator, torch.Generator):
+        return torch.randn(tuple(shape), generator=generator, device=generator.device).to(device)
+    if len(generator) != shape[0]:
+        raise ValueError(f"{len(generator)} generators for {shape[0]} pictures")
+    one = (1, *shape[1:])
+    return torch.cat([torch.randn(one, generator=g, device=g.device).to(device) for g in generator])
+
+
+def preview_map(latents: Tensor, pictures: Tensor) -> Tensor:
+    """`(C + 1, 3)`: the linear map from latents to colours that fits these pictures best, by least squares.
+
+    A latent pixel is close to a linear function of the mean colour below it, for any autoencoder; so a preview costs
+    one small product instead of a decoder. Fitted to what is encoded anyway.
+
+    Args:
+        latents: `(N, C, h, w)`.
+        pictures: `(N, 3, H, W)`, what was encoded.
+    """
+    seen = F.interpolate(pictures.to(latents.device).float(), latents.shape[-2:], mode="area")
+    known = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1]).double()
+    known = torch.cat([known, torch.ones_like(known[:, :1])], dim=1)
+    colours = seen.permute(0, 2, 3, 1).reshape(-1, 3).double()
+    ridge = 1e-3 * torch.eye(known.shape[1], dtype=known.dtype, device=known.device)
+    return torch.linalg.solve(known.T @ known + ridge, known.T @ colours).float()
+
+
+def preview(latents: Tensor, linear: Tensor) -> Tensor:
+    """`(B, 3, h, w)` in -1..1: the colours of latents by `preview_map`."""
+    colours = torch.einsum("bchw,ck->bkhw", latents, linear[:-1]) + linear[-1][:, None, None]
+    return colours.clamp(-1, 1)

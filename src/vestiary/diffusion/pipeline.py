@@ -1,0 +1,201 @@
+"""The try-on pipeline: photos in, a dressed person out, by denoising latents (Rombach et al. 2022).
+
+The person and the garments lie side by side in one latent picture, so that the UNet's own self-attention carries the
+garment over to the person; no second network looks at the garment (CatVTON, Chong et al. 2024). Per place the UNet sees
+
+    noisy latents (4) + mask (1) + latents of the picture that has a hole (4) = 9 channels, or
+    noisy latents (4) + latents of the whole photo (4)                        = 8 channels, a mask-free model;
+
+a garment's mask is 0 and it has no hole. Read `sample`, then what it calls, from top to bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vestiary.diffusion import latents as lat
+from vestiary.diffusion import schedulers
+from vestiary.diffusion.conditions import Conditions
+from vestiary.diffusion.model import TryOnModel
+from vestiary.diffusion.options import DiffusionOptions
+from vestiary.errors import Cancelled
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vestiary.registry import OnStep
+
+
+class Guide(Protocol):
+    """Pulls the picture somewhere while it comes about."""
+
+    def __call__(self, x0: Tensor, latents: Tensor, t: Tensor) -> Tensor:
+        """What to add to `x0`: a step down the gradient of what the guide wants to be small.
+
+        Args:
+            x0: `(B, 4, h, w)`: the person's clean latents, as the network sees them coming at this step.
+            latents: `(B, 4, h, w)`: the person's noisy latents that it looked at.
+            t: the timestep.
+        """
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the UNet is told at every step, with the pass without garment and prompt first if there is guidance.
+
+    Attributes:
+        channels: `(P·B, 5 or 4, h, w)` besides the noisy latents; P passes: 2 with guidance, else 1.
+        text: `(P·B, T, D)`.
+        controls: `(P·B, 3, H, W)` by kind, with black in the garments' places.
+    """
+
+    channels: Tensor
+    text: Tensor
+    controls: dict[str, Tensor]
+
+
+@torch.no_grad()
+def sample(
+    model: TryOnModel,
+    conditions: Conditions,
+    options: DiffusionOptions,
+    *,
+    guides: Sequence[Guide] = (),
+    generator: lat.Generators,
+    on_step: OnStep | None = None,
+    steps_before: int = 0,
+    steps_after: int = 0,
+) -> Tensor:
+    """`(B, 3, H, W)` in -1..1: the persons wearing the garments, the whole working frame as the decoder paints it.
+
+    Args:
+        model: the networks.
+        conditions: what they see.
+        options: steps, scheduler, guidance, strength, weights of the control branches.
+        guides: applied at every step, one after another.
+        generator: one for the batch or one for each picture; on the CPU, so that every machine draws the same noise.
+        on_step: told after every step; its preview is a picture of the working frame's size divided by 8.
+        steps_before, steps_after: of other runs that `on_step` shall count too.
+
+    Raises:
+        Cancelled: `on_step` returned False.
+        OptionError: more steps than the scheduler can make.
+    """
+    device, kind = model.unet.device, model.card.prediction_type
+    person, garments, colours = _encoded(model, conditions)
+    places, concat = len(garments) + 1, model.card.concat
+    given = _given(model, conditions, person, garments, options)
+
+    scheduler = schedulers.make_scheduler(options.scheduler, model.scheduler_config, kind)
+    timesteps = schedulers.set_steps(scheduler, options.steps, options.strength, device)
+    extra = schedulers.step_arguments(scheduler, generator)
+    x = lat.noise(given.channels[: len(person), : person.shape[1]].shape, generator, device)
+    if options.strength < 1:  # SDEdit: begin with a picture under part of the noise (Meng et al. 2021)
+        start = lat.encode(model.vae, conditions.agnostic if conditions.start is None else conditions.start)
+        x = scheduler.add_noise(lat.side_by_side([start, *garments], concat), x, timesteps[:1])
+    else:
+        x = x * scheduler.init_noise_sigma
+
+    for number, t in enumerate(timesteps, 1):
+        noisy = scheduler.scale_model_input(x, t)
+        prediction = _predict(model, noisy, t, given, options)
+        alpha, sigma = schedulers.signal(scheduler, t)
+        if guides:
+            prediction = _guided(prediction, noisy, t, (alpha, sigma), guides, places, model)
+        x = scheduler.step(prediction, t, x, **extra).prev_sample
+        if on_step is not None:
+            clean = schedulers.clean_of(prediction, noisy, alpha, sigma, kind)
+            seen = _picture(lat.preview(lat.place(clean, 0, places, concat)[:1], colours))
+            total = steps_before + len(timesteps) + steps_after
+            if on_step(steps_before + number, total, "denoise", seen) is False:
+                raise Cancelled("the fitting was cancelled.")
+    return lat.decode(model.vae, lat.place(x, 0, places, concat))
+
+
+def _encoded(model: TryOnModel, conditions: Conditions) -> tuple[Tensor, list[Tensor], Tensor]:
+    """Latents of the person (what the model may see of them), of each garment (0 for an empty place), and the colours
+    of latents for previews."""
+    pictures = [conditions.person if model.mask_free else conditions.agnostic, *conditions.garments.unbind(1)]
+    person, *garments = known = [lat.encode(model.vae, picture) for picture in pictures]
+    colours = lat.preview_map(torch.cat(known), torch.cat(pictures))
+    worn = conditions.garment_masks.flatten(2).any(dim=2).to(person.device)[:, :, None, None, None]
+    return person, [garment * there for garment, there in zip(garments, worn.unbind(1), strict=True)], colours
+
+
+def _given(
+    model: TryOnModel, conditions: Conditions, person: Tensor, garments: list[Tensor], options: DiffusionOptions
+) -> Given:
+    concat, device = model.card.concat, model.unet.device
+    nothing = [torch.zeros_like(garment) for garment in garments]
+    passes = [garments] if options.guidance <= 1 else [nothing, garments]
+    channels = torch.cat([lat.side_by_side([person, *shown], concat) for shown in passes])
+    if not model.mask_free:
+        mask = F.interpolate(conditions.mask.to(device), person.shape[-2:])
+        mask = lat.side_by_side([mask, *(torch.zeros_like(mask) for _ in garments)], concat)
+        channels = torch.cat([mask.repeat(len(passes), 1, 1, 1), channels], dim=1)
+    text = conditions.text
+    if text is None:
+        text = torch.zeros(len(person), 1, model.unet.config.cross_attention_dim)
+    negative = torch.zeros_like(text) if conditions.negative_text is None else conditions.negative_text
+    text = torch.cat([negative, text][-len(passes) :]).to(device, model.unet.dtype)
+    controls = {}
+    for kind in options.control:
+        picture = conditions.controls[kind].to(device, model.unet.dtype)
+        joined = lat.side_by_side([picture, *(torch.zeros_like(picture) for _ in garments)], concat)
+        controls[kind] = joined.repeat(len(passes), 1, 1, 1)
+    return Given(channels, text, controls)
+
+
+def _predict(model: TryOnModel, noisy: Tensor, t: Tensor, given: Given, options: DiffusionOptions) -> Tensor:
+    """The UNet's word, with classifier-free guidance: away from the pass that sees neither garment nor prompt
+    (Ho & Salimans 2022)."""
+    passes = len(given.channels) // len(noisy)
+    seen = torch.cat([noisy.repeat(passes, 1, 1, 1), given.channels], dim=1).to(model.unet.dtype)
+    residuals = _residuals(model, seen, t, given, options)
+    said = model.unet(seen, t, encoder_hidden_states=given.text, return_dict=False, **residuals)[0].float()
+    if passes == 1:
+        return said
+    without, wearing = said.chunk(2)
+    return without + options.guidance * (wearing - without)
+
+
+def _residuals(model: TryOnModel, seen: Tensor, t: Tensor, given: Given, options: DiffusionOptions) -> dict[str, Any]:
+    """What the ControlNet branches add to the UNet's skip connections and middle (Zhang et al. 2023), summed."""
+    down: list[Tensor] | None = None
+    for kind, picture in given.controls.items():
+        said = model.branch(kind)(seen, t, given.text, picture, options.control[kind], return_dict=False)
+        both = [*said[0], said[1]]
+        down = both if down is None else [one + other for one, other in zip(down, both, strict=True)]
+    if down is None:
+        return {}
+    return {"down_block_additional_residuals": down[:-1], "mid_block_additional_residual": down[-1]}
+
+
+def _guided(
+    prediction: Tensor,
+    noisy: Tensor,
+    t: Tensor,
+    shares: tuple[Tensor, Tensor],
+    guides: Sequence[Guide],
+    places: int,
+    model: TryOnModel,
+) -> Tensor:
+    """The prediction after the guides have moved the person's clean latents (Bansal et al. 2023)."""
+    kind, concat = model.card.prediction_type, model.card.concat
+    clean = schedulers.clean_of(prediction, noisy, *shares, kind).clone()
+    mine = lat.place(clean, 0, places, concat)
+    for guide in guides:
+        mine += guide(mine.clone(), lat.place(noisy, 0, places, concat), t)
+    return schedulers.prediction_of(clean, noisy, *shares, kind)
+
+
+def _picture(pictures: Tensor) -> NDArray[np.uint8]:
+    """`(H, W, 3) uint8` of the first of `(B, 3, H, W)` in -1..1."""
+    return ((pictures[0].permute(1, 2, 0) + 1) * 127.5).round().to("cpu", torch.uint8).numpy()
