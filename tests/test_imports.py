@@ -26,8 +26,9 @@ LEVELS = [
     {"api", "registry"},
     {"datasets"},
     {"mirror", "training", "evaluation", "synth"},
-    {"serve", "studio", "client"},  # the client shares the records; the service serves the studio's page
-    {"cli", "cluster", "__main__"},
+    # The client shares the records; the service serves the studio's page and sends fittings to the cluster's replicas.
+    {"serve", "studio", "client", "cluster"},
+    {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

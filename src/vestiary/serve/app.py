@@ -28,6 +28,7 @@ from vestiary.serve.idempotency import Ledger
 from vestiary.serve.keys import Keys
 from vestiary.serve.metrics import Measured, Metrics
 from vestiary.serve.mirror import mirror_routes
+from vestiary.serve.rates import Rates
 from vestiary.serve.security import SESSION_HEADER
 from vestiary.serve.settings import Settings
 
@@ -59,7 +60,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         service: in place of a new one.
 
     Raises:
-        UnavailableError: the database or the storage cannot be reached.
+        UnavailableError: the database, the storage or Redis cannot be reached.
         OptionError: signing key and certificate cannot sign.
     """
     check_signing(settings)
@@ -82,6 +83,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     app.state.ledger = Ledger(service.database)
     app.state.keys = Keys(service.database)
     app.state.metrics = Metrics(service)
+    app.state.rates = Rates(settings.redis, settings.rate_per_minute)
     problems.add_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
@@ -97,7 +99,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
 def _guard(app: FastAPI, settings: Settings) -> None:
     """What every request passes; the last one added is the outermost."""
     app.add_middleware(Bodies, settings=settings)
-    app.add_middleware(Gate, settings=settings, keys=app.state.keys)
+    app.add_middleware(Gate, settings=settings, keys=app.state.keys, rates=app.state.rates)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -138,4 +140,4 @@ def _start_rpc(app: FastAPI) -> Any:
         from vestiary.serve.rpc.server import start
     except ImportError:
         raise MissingExtraError("gRPC is not installed.", hint='Type: pip install "vestiary[grpc]"') from None
-    return start(app.state.service, app.state.settings, app.state.keys)
+    return start(app.state.service, app.state.settings, app.state.keys, app.state.rates)

@@ -8,9 +8,10 @@ from vestiary.serve.records import EngineRecord
 
 
 class Engines:
-    """The engines that this process has used so far."""
+    """The engines that this process has used so far; with the address of a Ray cluster, its replicas in their place."""
 
-    def __init__(self) -> None:
+    def __init__(self, ray: str = "") -> None:
+        self._ray = ray
         self._loaded: dict[str, Engine] = {}
 
     def get(self, name: str) -> Engine:
@@ -19,10 +20,18 @@ class Engines:
         Raises:
             UnknownEngineError: no such engine.
             MissingExtraError: its dependencies are not installed.
+            UnavailableError: the cluster cannot be reached, or does not run this engine.
         """
         if name not in self._loaded:
-            self._loaded[name] = load_engine(name)
+            self._loaded[name] = self._load(name)
         return self._loaded[name]
+
+    def _load(self, name: str) -> Engine:
+        if not self._ray:
+            return load_engine(name)
+        from vestiary.cluster.remote import RayEngine
+
+        return RayEngine(name, self._ray)
 
     def records(self) -> list[EngineRecord]:
         """All engines, also those that are not installed."""

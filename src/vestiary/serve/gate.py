@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from vestiary.errors import BusyError, UnauthorizedError, VestiaryError
+from vestiary.errors import UnauthorizedError, VestiaryError
 from vestiary.serve import problems
+from vestiary.serve.rates import Rates
 from vestiary.serve.security import (
     Caller,
     KeyRing,
@@ -34,9 +31,8 @@ _GUARDED = ("/v1/", "/metrics")
 class Gate:
     """ASGI: lets through whom it knows, as often as they may."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, keys: KeyRing) -> None:
-        self.app, self.settings, self.keys = app, settings, keys
-        self.limiter = MovingWindowRateLimiter(MemoryStorage())
+    def __init__(self, app: ASGIApp, settings: Settings, keys: KeyRing, rates: Rates) -> None:
+        self.app, self.settings, self.keys, self.rates = app, settings, keys, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -56,25 +52,17 @@ class Gate:
         check_origin(connection.headers, self.settings, method)
         if not scope["path"].startswith(_GUARDED) or method == "OPTIONS":
             return
-        scope.setdefault("state", {})["caller"] = await self._caller(connection)
+        scope.setdefault("state", {})["caller"] = await run_in_threadpool(self._caller, connection)
 
-    async def _caller(self, connection: HTTPConnection) -> Caller:
+    def _caller(self, connection: HTTPConnection) -> Caller:
         address = connection.client.host if connection.client else "unknown"
         try:
-            caller = await run_in_threadpool(identify, connection, self.settings, self.keys)
+            caller = identify(connection, self.settings, self.keys)
         except UnauthorizedError:
-            self._count(f"address:{address}", None)  # so that keys are not tried one after the other
+            self.rates.count(f"address:{address}")  # so that keys are not tried one after the other
             raise
-        self._count(caller.limited_as, caller.rate)
+        self.rates.count(caller.limited_as, caller.rate)
         return caller
-
-    def _count(self, name: str, rate: int | None) -> None:
-        """Raises BusyError when this caller has made as many requests as it may within the last minute."""
-        limit = RateLimitItemPerMinute(rate or self.settings.rate_per_minute)
-        if not self.limiter.hit(limit, name):
-            wait = max(1.0, self.limiter.get_window_stats(limit, name).reset_time - time.time())
-            hint = f"Try again in {wait:.0f} s."
-            raise BusyError(f"more than {limit.amount} requests in a minute.", hint=hint, retry_after=wait)
 
 
 class Armour:

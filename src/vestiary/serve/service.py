@@ -52,7 +52,7 @@ class Service:
         self.database = Database(settings.database_url)
         self.memory = Memory(settings.cache_mb * 2**20)
         self.queue = Queue(self.database, this_worker())
-        self._board, self._engines = Board(), Engines()
+        self._board, self._engines = Board(), Engines(settings.ray)
         self._wardrobe = Wardrobe(settings, self.database, self.store, self.memory)
         parts = (self.database, self.store, self.memory, self._board, self.queue, self._engines)
         self._fittings = Fittings(settings, *parts)

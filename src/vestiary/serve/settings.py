@@ -32,6 +32,8 @@ class Settings(BaseSettings):
 
     database: str = Field("", description="SQLAlchemy URL.  [default: SQLite in the user's data folder]")
     storage: str = Field("", description="Folder or fsspec URL for pictures.  [default: beside the database]")
+    redis: str = Field("", description="URL of a Redis in which all processes count requests together.")
+    ray: str = Field("", description="Ray cluster whose replicas make the fittings: auto, or HOST:PORT.")
     keep_hours: float = Field(24.0, gt=0, le=24 * 366, description="How long photos are kept unless asked otherwise.")
     longest_keep_hours: float = Field(24.0 * 30, gt=0, le=24 * 366, description="The longest that may be asked for.")
     anonymize: bool = Field(False, description="Hide faces in what is stored.")

@@ -7,13 +7,12 @@ import logging
 import math
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from vestiary.errors import BusyError, ForbiddenError, UnauthorizedError, UnavailableError, VestiaryError
+from vestiary.serve.rates import Rates
 from vestiary.serve.security import PAGE, SCOPES, Caller, KeyRing, check_scope
 from vestiary.serve.settings import Settings
 
@@ -42,9 +41,8 @@ _BY_STATUS = {
 class Guard:
     """Lets through whom it knows, as often as they may."""
 
-    def __init__(self, settings: Settings, keys: KeyRing | None) -> None:
-        self._settings, self._keys = settings, keys
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+    def __init__(self, settings: Settings, keys: KeyRing | None, rates: Rates) -> None:
+        self._settings, self._keys, self._rates = settings, keys, rates
 
     def owner(self, context: Any, scope: str) -> str:
         """Whose things this call is about.
@@ -57,9 +55,9 @@ class Guard:
         try:
             caller = self._identify(_key(context))
         except UnauthorizedError:
-            self._count(f"address:{_address(context)}", None)  # so that keys are not tried one after the other
+            self._rates.count(f"address:{_address(context)}")  # so that keys are not tried one after the other
             raise
-        self._count(caller.limited_as or f"address:{_address(context)}", caller.rate)
+        self._rates.count(caller.limited_as or f"address:{_address(context)}", caller.rate)
         check_scope(caller, scope)
         return caller.owner
 
@@ -76,11 +74,6 @@ class Guard:
         if PAGE in key.scopes:
             raise ForbiddenError("this key is for pages.", hint="Make one for programs: vestiary keys create NAME")
         return Caller(f"key:{key.id}", frozenset(key.scopes), f"key:{key.id}", key.rate)
-
-    def _count(self, name: str, rate: int | None) -> None:
-        limit = RateLimitItemPerMinute(rate or self._settings.rate_per_minute)
-        if not self._limiter.hit(limit, name):
-            raise BusyError(f"more than {limit.amount} calls in a minute.", hint="Slow down.", retry_after=10)
 
 
 @contextlib.contextmanager
@@ -120,5 +113,6 @@ def _key(context: Any) -> str | None:
 
 
 def _address(context: Any) -> str:
-    """The caller's address without its port, from `ipv4:1.2.3.4:5` or `ipv6:[::1]:5`."""
-    return str(context.peer()).rpartition(":")[0]
+    """The caller's address as HTTP has it, from `ipv4:1.2.3.4:5` or `ipv6:[::1]:5`, escaped or not."""
+    _, _, place = unquote(str(context.peer())).partition(":")
+    return place.rpartition(":")[0].strip("[]")

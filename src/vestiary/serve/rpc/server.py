@@ -20,6 +20,7 @@ from vestiary.images import encode_picture
 from vestiary.serve.finish import finish_picture
 from vestiary.serve.idempotency import Ledger, digest
 from vestiary.serve.problems import error_of
+from vestiary.serve.rates import Rates
 from vestiary.serve.records import FittingRecord
 from vestiary.serve.rpc import fitting_room_pb2 as pb
 from vestiary.serve.rpc import messages
@@ -53,8 +54,8 @@ class Listening:
         self.server.stop(grace).wait()
 
 
-def start(service: Any, settings: Settings, keys: KeyRing | None = None) -> Listening:
-    """A server that has started on `settings.host` and `settings.grpc_port`.
+def start(service: Any, settings: Settings, keys: KeyRing | None = None, rates: Rates | None = None) -> Listening:
+    """A server that has started on `settings.host` and `settings.grpc_port`; it counts requests in `rates`.
 
     Raises:
         InputError: the port cannot be opened.
@@ -62,9 +63,11 @@ def start(service: Any, settings: Settings, keys: KeyRing | None = None) -> List
     """
     if settings.grpc_port is None:
         raise OptionError("there is no port for gRPC.", hint="Set grpc_port, or --grpc-port.")
+    rates = rates or Rates(settings.redis, settings.rate_per_minute)
+    guard = Guard(settings, keys, rates)
     limits = [("grpc.max_receive_message_length", _MESSAGE), ("grpc.so_reuseport", 0)]
     server = grpc.server(ThreadPoolExecutor(_THREADS, "grpc"), options=limits, maximum_concurrent_rpcs=2 * _THREADS)
-    add_FittingRoomServicer_to_server(FittingRoom(service, settings, Guard(settings, keys)), server)
+    add_FittingRoomServicer_to_server(FittingRoom(service, settings, guard), server)
     living = health.HealthServicer()
     living.set("", health_pb2.HealthCheckResponse.SERVING)
     living.set(NAME, health_pb2.HealthCheckResponse.SERVING)

@@ -1,0 +1,1 @@
+"""Past one machine: engines as replicas of Ray Serve, and catalogues through Ray Data. Needs the extra `ray`."""
