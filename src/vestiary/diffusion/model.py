@@ -23,6 +23,7 @@ from vestiary.diffusion.latents import Concat
 from vestiary.diffusion.loading import load_network, load_tokenizer, read_json, save_network
 from vestiary.diffusion.options import CONTROLS
 from vestiary.diffusion.schedulers import DEFAULTS
+from vestiary.diffusion.skipped import skip_cross_attention
 from vestiary.download import sha256_of
 from vestiary.errors import OptionError, OutputError, WeightsError
 
@@ -47,6 +48,7 @@ class Card(BaseModel):
     garments: int = Field(default=1, ge=1, le=4, description="Places for garments beside the person.")
     concat: Concat = "width"
     agnostic: Literal["filled", "masked"] = "masked"  # what it sees where it shall paint; see `encoding.Encoding`
+    cross_attention: Literal["text", "skipped"] = "text"  # whether the UNet attends to text; see `skipped`
     sha256: Mapping[str, str] = Field(default_factory=dict, description="Of the weight files, by path in the folder.")
 
 
@@ -89,6 +91,8 @@ class TryOnModel:
             card.model_copy(update={"sha256": hashes}),
         )
         model.check()
+        if card.cross_attention == "skipped":
+            skip_cross_attention(model.unet)
         return model.to(device, getattr(torch, dtype))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
