@@ -55,6 +55,11 @@ def lying(image: np.ndarray, category: Category = "top", source: str = "") -> Ga
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Put the stand-ins in the recognisers' place and count how often each is asked; black photos show nothing."""
+    return stand_in(monkeypatch)
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """As `looks`, for as long as the patch lasts."""
     asked: Counter[str] = Counter()
 
     def scan(image: np.ndarray, *, person: int | None = None, source: str = "", **_: object) -> Person:

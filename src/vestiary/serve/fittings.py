@@ -33,6 +33,7 @@ Note = Callable[["Session", str], None]  # writes something about a new id in th
 Pair = tuple[str, Sequence[str]]
 POLL_SECONDS = 0.25  # how often a fitting that another process runs is looked at
 MOST_GARMENTS = 8
+LONGEST_WAIT = 120.0  # seconds that a caller may wait for a picture
 
 
 class Fittings:

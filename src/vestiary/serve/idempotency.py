@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from vestiary.errors import ConflictError, NotFoundError
+from vestiary.errors import ConflictError, NotFoundError, OptionError
 from vestiary.serve.database import Database, IdempotencyRow
 from vestiary.serve.fittings import Note
 
@@ -23,6 +24,7 @@ _KEPT = 24 * 3600.0  # seconds during which a key is remembered
 _LEASE = 60.0  # seconds after which a request that never ended (its process died) no longer holds its key
 _PATIENCE = 10.0  # seconds that a second request waits for the first
 _LOOK = 0.05
+_VALID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def digest(kind: str, *parts: Any) -> str:
@@ -50,10 +52,13 @@ class Ledger:
             make: does it; when it fails, the key is free again.
 
         Raises:
+            OptionError: the key is none.
             ConflictError: the key came with another request; or the first request with it is still under way.
         """
         if key is None:
             return make()
+        if not _VALID.fullmatch(key):
+            raise OptionError("that is no idempotency key.", hint="Send 1 to 128 letters, digits or signs, no spaces.")
         until = time.monotonic() + self.patience
         while (done := self._claim(owner, key, asked)) is not None:
             if done:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from vestiary.serve.doors import PICTURE, Book, House, IdempotencyKey, KeepHours, show
 from vestiary.serve.finish import Stopwatch, engine_spans, finish_picture, picture_answer
-from vestiary.serve.fittings import Note
+from vestiary.serve.fittings import LONGEST_WAIT, Note
 from vestiary.serve.idempotency import digest
 from vestiary.serve.negotiate import Format, choose_format, wants_record
 from vestiary.serve.order import Order, read_order
@@ -21,7 +21,6 @@ from vestiary.serve.security import Deleter, Reader, Writer
 from vestiary.serve.settings import Settings
 
 router = APIRouter(prefix="/v1/fittings", tags=["fittings"], responses=answers())
-LONGEST_WAIT = 120.0
 _SLICE = 0.25  # seconds between two looks whether the caller is still there
 _waiting = anyio.CapacityLimiter(256)  # threads that only wait; work has the threads of the pool
 

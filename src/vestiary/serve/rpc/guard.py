@@ -88,18 +88,24 @@ def told(context: Any) -> Iterator[None]:
         if not context.is_active() or context.code() is not None:  # gone, or aborted: that is told by an exception too
             raise
         log.exception("a fault in a gRPC call")
-        context.abort(grpc.StatusCode.INTERNAL, "the service failed at this call.")
+        message, hint = "the service failed at this request.", "It is logged there; try again."
+        context.set_trailing_metadata(_words("internal", message, hint))
+        context.abort(grpc.StatusCode.INTERNAL, message)
 
 
 def _metadata(error: VestiaryError) -> tuple[tuple[str, str | bytes], ...]:
-    words: tuple[tuple[str, str | bytes], ...] = (
-        ("vestiary-code", error.code),
-        ("vestiary-message-bin", error.message.encode()),
-        ("vestiary-hint-bin", error.hint.encode()),
-    )
+    words = _words(error.code, error.message, error.hint)
     if isinstance(error, BusyError):
         return (*words, ("retry-after", str(max(1, math.ceil(error.retry_after)))))
     return (*words, ("retry-after", "5")) if isinstance(error, UnavailableError) else words
+
+
+def _words(code: str, message: str, hint: str) -> tuple[tuple[str, str | bytes], ...]:
+    return (
+        ("vestiary-code", code),
+        ("vestiary-message-bin", message.encode()),
+        ("vestiary-hint-bin", hint.encode()),
+    )
 
 
 def _key(context: Any) -> str | None:

@@ -15,10 +15,12 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from vestiary.errors import Cancelled, InputError, OptionError, TooLargeError
+from vestiary.errors import Cancelled, InputError, NotAcceptableError, OptionError, TooLargeError
 from vestiary.images import encode_picture
 from vestiary.serve.finish import finish_picture
+from vestiary.serve.fittings import LONGEST_WAIT
 from vestiary.serve.idempotency import Ledger, digest
+from vestiary.serve.negotiate import Format, formats
 from vestiary.serve.problems import error_of
 from vestiary.serve.rates import Rates
 from vestiary.serve.records import FittingRecord
@@ -168,10 +170,14 @@ class FittingRoom(FittingRoomServicer):
     def Fit(self, request: Any, context: Any) -> Any:
         with told(context):
             owner = self._guard.owner(context, "write")
-            format = messages.picture_format(request.format)
-            id = self._add(request.fitting, context, owner)
+            format = self._format(request.format)
             patience = messages.given(request, "timeout")
-            record = self._wait(owner, id, self._settings.quick_seconds if patience is None else patience, context)
+            if patience is None:
+                patience = self._settings.quick_seconds
+            if not 0 <= patience <= LONGEST_WAIT:
+                raise OptionError(f"timeout {patience:g} is not possible.", hint=f"Wait 0 to {LONGEST_WAIT:g} seconds.")
+            id = self._add(request.fitting, context, owner)
+            record = self._wait(owner, id, patience, context)
             if not record.finished:
                 context.set_trailing_metadata((("vestiary-fitting", id),))
                 context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"fitting {id} is not finished yet; it goes on.")
@@ -213,7 +219,7 @@ class FittingRoom(FittingRoomServicer):
     def GetPicture(self, request: Any, context: Any) -> Iterator[Any]:
         with told(context):
             owner = self._guard.owner(context, "read")
-            format = messages.picture_format(request.format)
+            format = self._format(request.format)
             data = self._picture(owner, self._service.fitting(owner, request.id), format)
             for begin in range(0, len(data), _CHUNK):
                 yield pb.Chunk(data=data[begin : begin + _CHUNK])
@@ -287,6 +293,12 @@ class FittingRoom(FittingRoomServicer):
             if not context.is_active():
                 self._service.cancel(owner, id)
                 raise Cancelled(f"fitting {id} was cancelled: nobody waits for it.")
+
+    def _format(self, number: int) -> Format:
+        format: Format = messages.picture_format(number)
+        if format not in formats() or (format == "jxl" and self._settings.signs):
+            raise NotAcceptableError("pictures cannot be written in that format here.", hint="Choose another one.")
+        return format
 
     def _picture(self, owner: str, record: FittingRecord, format: Any) -> bytes:
         if record.error is not None:
