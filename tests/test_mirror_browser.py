@@ -84,11 +84,11 @@ def test_the_mirror_shows_frames_and_changes_garments(address: str, camera: Path
         page.click(".mirror .start")
         wait_for_frames(page, 6)
         assert "frames/s" in page.inner_text(".mirror .rate")
-        assert page.inner_text(".mirror .name") == "tee white"
+        assert page.inner_text(".mirror .name") == "White T-shirt"
         page.click(".mirror .next")
         seen = int(page.locator(".mirror canvas").get_attribute("data-frames"))
         wait_for_frames(page, seen + 4)
-        assert page.inner_text(".mirror .name") == "longsleeve striped"
+        assert page.inner_text(".mirror .name") == "Striped long-sleeve"
         page.click(".mirror .start")
         assert page.inner_text(".mirror .start") == "Start the camera"
         assert not wrong

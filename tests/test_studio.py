@@ -244,7 +244,7 @@ def test_both_languages_say_everything(visit: Any) -> None:
     assert {f"sample.{name}" for name in (*samples.people(), *samples.garments())} <= words["en"].keys()
     assert set(known) <= words["en"].keys()
     page.get_by_role("button", name="Switch to Chinese").click()
-    page.get_by_role("heading", name="穿在你身上看看").wait_for()
+    page.get_by_role("heading", name="穿在您身上看看").wait_for()
     assert violations(page) == []
 
 

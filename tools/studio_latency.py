@@ -3,8 +3,8 @@
     python tools/studio_latency.py --changes 30 [--person PHOTO --garments DIR] [--watermark off] [-o latency.json]
 
 Starts a service in an empty folder and opens its page in Chromium (headless, drawn by the CPU). A photo is brought to
-768 × 1024, handed in and scanned; every garment is worn once; then garments are changed one after the other, and no look
-is taken from the page's memory. The page itself measures: from the time stamp of the tap until the frame after the one
+768 × 1024, handed in and scanned; every garment is worn once; then garments are changed one after the other, and no
+look is taken from the page's memory. The page itself measures: from the time stamp of the tap until the frame after the one
 with the new picture. Processor seconds are counted besides, of the service and of the browser, since they say
 more than the clock does on a machine that others use too.
 """
@@ -33,7 +33,7 @@ from vestiary.images import encode_picture, open_picture
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 CHANGING = ("top", "dress")  # one of them takes the other's place, so each look has one garment
 LATEST = "(count) => performance.getEntriesByName('vestiary-fitting').length > count"
-PARTS = ("encode", "transfer", "queue", "fit", "compress", "draw")
+PARTS = ("read", "encode", "transfer", "queue", "fit", "compress", "draw")
 CPU = ("service_cpu_ms", "browser_cpu_ms")
 
 
@@ -103,7 +103,8 @@ def _browser_seconds() -> float:
 def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Run the changes; figures in milliseconds."""
     flags = ["--rate-per-minute", "100000", "--studio", "--workers", str(given.workers)]
-    server = Server(folder, given.port or _free_port(), *flags, *(["--no-watermark"] if given.watermark == "off" else []))
+    flags += ["--no-watermark"] if given.watermark == "off" else []
+    server = Server(folder, given.port or _free_port(), *flags)
     person = brought_to(given.person or samples.people()["mira"], given.width, given.height, folder / "person.jpg")
     clothes = [p for p in sorted(given.garments.iterdir()) if p.suffix.lower() in PICTURES] if given.garments else []
     server.start()

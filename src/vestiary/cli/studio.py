@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from vestiary.evaluation.rating import Mode
     from vestiary.serve.server import Server
 
 HOST = "127.0.0.1"
@@ -32,13 +33,13 @@ _NEEDED = ("fastapi", "uvicorn", "websockets", "sqlalchemy", "pydantic_settings"
     "--rate",
     "folders",
     type=options.PATH,
-    nargs=2,
-    metavar="DIR_A DIR_B",
-    help="Let visitors compare the pictures of two systems blindly, at #/rate.",
+    multiple=True,
+    metavar="DIR",
+    help="Let visitors rate the pictures of a system from 1 to 5 at #/rate; given twice, compare those of two blindly.",
 )
 @click.option("--votes", type=options.PATH, default="votes.db", show_default=True, help="Where votes are kept.")
 @options.common
-def command(port: int, no_browser: bool, folders: tuple[str, str] | None, votes: str, as_json: bool, **_: Any) -> None:
+def command(port: int, no_browser: bool, folders: tuple[str, ...], votes: str, as_json: bool, **_: Any) -> None:
     """Open the fitting room in the browser: your photo, clothes from the wall, the picture at once.
 
     Everything stays on this machine; photos are deleted after a day. Stop with Ctrl-C.
@@ -46,6 +47,7 @@ def command(port: int, no_browser: bool, folders: tuple[str, str] | None, votes:
     \b
         vestiary studio
         vestiary studio --port 0 --no-browser --json
+        vestiary studio --rate paste/ --rate embedded/ --votes votes.db
     """
     require_extra()
     from vestiary.serve.app import create_app
@@ -89,11 +91,15 @@ def listen(port: int) -> socket.socket:
         return server.listen(HOST, 0)
 
 
-def _add_rating(app: FastAPI, folders: tuple[str, str], votes: Path) -> None:
-    from vestiary.evaluation.rating import Poll, Votes
+def _add_rating(app: FastAPI, folders: tuple[str, ...], votes: Path) -> None:
+    from vestiary.evaluation.rating import Poll, Votes, references_of
     from vestiary.studio.routes import rating_routes
 
-    rating_routes(app, Poll([Path(folder) for folder in folders], "compare", Votes(votes)))
+    if len(folders) > 2:
+        raise click.UsageError("hand in one folder to rate, or two to compare: --rate DIR_A --rate DIR_B.")
+    places = [Path(folder) for folder in folders]
+    mode: Mode = "compare" if len(places) == 2 else "score"
+    rating_routes(app, Poll(places, mode, Votes(votes), references=references_of(places[0])))
 
 
 def _when_open(server: Server, words: dict[str, str | None], browser: bool, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 //   import { mountMirror } from "/mirror.js";
 //   const close = await mountMirror(element, { server, garments, language });
 //
-// `garments`: [{ id } or { photo: URL }, with a name]; without them, the visitor's own and the service's samples.
+// `garments`: [{ id } or { photo: URL, category }, with a name]; without them, the visitor's own and the service's samples.
 // A frame is sent only when the one before has come back, so nothing piles up however slow the service is.
 
 const WORDS = {
@@ -72,6 +72,7 @@ class Mirror {
     }
     this.parts.start.textContent = this.words.stop;
     this.parts.start.classList.remove("main");
+    this.parts.root.classList.add("live");
     this.connect();
   }
 
@@ -105,6 +106,7 @@ class Mirror {
     this.sent = 0;
     Object.assign(this.parts.start, { textContent: this.words.start });
     this.parts.start.classList.add("main");
+    this.parts.root.classList.remove("live");
     this.parts.rate.textContent = "";
     this.parts.word.textContent = "";
   }
@@ -213,10 +215,11 @@ async function everything(server) {
 }
 
 /** Upload a garment's photo; gives its id. */
-async function add(server, { photo, name }) {
+async function add(server, { photo, name, category }) {
   const picture = await (await fetch(photo, { credentials: "same-origin" })).blob();
   const form = new FormData();
   form.append("photo", picture, `${name}.jpg`);
+  if (category) form.append("category", category);
   const response = await fetch(`${server}/v1/garments`, { method: "POST", body: form, credentials: "same-origin" });
   const said = await response.json();
   if (!response.ok) throw new Error(said.error?.message ?? response.statusText);
@@ -240,9 +243,9 @@ function build(element, server, words) {
   parts.canvas.setAttribute("role", "img");
   for (const live of [parts.word, parts.name]) live.setAttribute("role", "status");
   for (const button of [parts.previous, parts.start, parts.next]) button.type = "button";
-  glass.append(parts.canvas, parts.rate, parts.word);
+  glass.append(parts.canvas, make("p", "hint", words.hint), parts.rate, parts.word);
   row.append(parts.previous, parts.start, parts.next);
-  root.append(glass, parts.name, row, make("p", "hint", words.hint));
+  root.append(glass, parts.name, row);
   element.append(root);
   return parts;
 }

@@ -31,7 +31,9 @@ def rating_router(poll: Poll) -> APIRouter:
     @router.get("/question")
     def question(rater: str = RATER) -> dict[str, Any]:
         index, total = poll.next_index(rater), len(poll.order(rater))
-        return {"done": index >= total, "index": index, "total": total, "mode": poll.mode}
+        done = index >= total
+        shown = [] if done else list(poll.question(rater, index).references)
+        return {"done": done, "index": index, "total": total, "mode": poll.mode, "references": shown}
 
     @router.get("/picture")
     def picture(index: int, which: str, rater: str = RATER) -> FileResponse:

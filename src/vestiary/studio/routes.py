@@ -30,9 +30,10 @@ def studio_routes(app: FastAPI) -> None:
 
 
 def rating_routes(app: FastAPI, poll: Poll) -> None:
-    """Add the questions, pictures and votes of a poll; its page is at `/#/rate`."""
+    """Add the questions, pictures and votes of a poll; its page is at `/#/rate`, and the menu names it."""
     from vestiary.studio.rating import rating_router
 
+    app.state.rating = True
     app.router.routes[:0] = rating_router(poll).routes  # before the files
 
 

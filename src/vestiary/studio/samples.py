@@ -6,7 +6,7 @@ import io
 from functools import lru_cache
 from typing import Any, Literal
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, Response
 
 from vestiary import samples
@@ -22,14 +22,14 @@ def samples_router() -> APIRouter:
     router = APIRouter(prefix="/studio-samples", include_in_schema=False)
 
     @router.get("")
-    def every() -> dict[str, list[dict[str, Any]]]:
+    def every(request: Request) -> dict[str, Any]:
         facts = samples.garment_facts()
         people = [_entry("people", name) for name in samples.people()]
         garments = [
             {**_entry("garments", name), "category": facts.get(name, {}).get("category", "top")}
             for name in samples.garments()
         ]
-        return {"people": people, "garments": garments}
+        return {"people": people, "garments": garments, "rating": getattr(request.app.state, "rating", False)}
 
     @router.get("/{kind}/{name}")
     def photo(kind: Kind, name: str) -> FileResponse:

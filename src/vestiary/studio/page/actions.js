@@ -32,7 +32,7 @@ export async function start() {
     key: `sample:${sample.name}`, id: sampleIds[sample.name] ?? null, sample: sample.name, photo: sample.photo,
     thumb: sample.thumb, category: sample.category, warnings: [],
   }));
-  set({ samples, engines: list(engines).filter((engine) => engine.installed), sampleIds, garments: [...own, ...shipped] });
+  set({ samples, rating: samples.rating === true, engines: list(engines).filter((engine) => engine.installed), sampleIds, garments: [...own, ...shipped] });
   const person = list(people).find(({ id }) => id === state.personId);
   if (person) await showPerson(person);
   else if (state.personId) set({ personId: null, kept: [] });
@@ -212,6 +212,11 @@ async function idOf(garment, signal) {
   const id = await uploading.get(garment.key);
   signal.throwIfAborted();
   return id;
+}
+
+/** A garment that is pointed at will perhaps be worn: let the service read it meanwhile. */
+export function expect(garment) {
+  if (state.personId && garment.sample && !garment.id) idOf(garment, new AbortController().signal).catch(() => {});
 }
 
 async function takeIn(garment) {

@@ -1,6 +1,6 @@
 // The frame of the page: head, the pages after #, the fitting room's layout, messages, files dropped anywhere.
 
-import { html, useEffect, useState } from "./vendor/preact-htm.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact-htm.js";
 import { addGarments, choosePerson, start, stop, wear } from "./actions.js";
 import { Camera } from "./camera.js";
 import { Compare } from "./compare.js";
@@ -29,6 +29,9 @@ export function App() {
   useEffect(() => dropping(setOver), []);
   const Page = PAGES[state.route];
   const known = state.person ?? state.personTrouble;
+  const last = useRef(null);
+  const place = Page ? state.route : known ? "room" : "welcome";
+  useEffect(() => refocus(last, place), [place]);
   return html`
     <a class="skip" href="#main" onClick=${skip}>${t("app.skip")}</a>
     <${Head} state=${state} />
@@ -43,19 +46,29 @@ export function App() {
     <p class="unseen" role="status" aria-live="polite">${state.said}</p>`;
 }
 
+/** Where what had the focus has gone with the page before, the new page gets it. */
+function refocus(last, place) {
+  const lost = !document.activeElement || document.activeElement === document.body;
+  if (last.current !== null && lost) document.getElementById("main").focus({ preventScroll: true });
+  last.current = place;
+}
+
 function skip(event) {
   event.preventDefault();
   document.getElementById("main").focus();
 }
 
 function Head({ state }) {
-  const links = [["", "nav.room"], ["looks", "nav.looks"], ["compare", "nav.compare"], ["mirror", "nav.mirror"], ["developer", "nav.developer"]];
+  const menu = useRef(null);
+  useEffect(() => menu.current.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" }), [state.route]);
+  const links = [["", "nav.room"], ["looks", "nav.looks"], ["compare", "nav.compare"], ["mirror", "nav.mirror"], ["developer", "nav.developer"],
+    ...(state.rating ? [["rate", "nav.rate"]] : [])];
   const dark = state.theme ? state.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   const count = { looks: state.kept.length, compare: state.pinned.length };
   return html`
     <header class="head">
       <a class="brand" href="#/">${t("app.name")}</a>
-      <nav aria-label=${t("app.menu")}>
+      <nav ref=${menu} aria-label=${t("app.menu")}>
         ${links.map(([route, key]) => html`
           <a href="#/${route}" aria-current=${state.route === route ? "page" : null}>
             ${t(key)}${count[route] ? html`<span class="count">${count[route]}</span>` : ""}
@@ -84,7 +97,7 @@ function switchTheme(dark) {
 function Messages({ state }) {
   if (!state.reached) {
     return html`<div class="message gone" role="alert"><${Icon} name="note" /><p>${t("trouble.gone")}</p>
-      <button onClick=${() => (state.engines.length ? wear() : start())}>${t("trouble.retry")}</button></div>`;
+      <button onClick=${() => (state.engines.length ? wear() : start().catch(() => {}))}>${t("trouble.retry")}</button></div>`;
   }
   if (!state.trouble) return html`<div role="alert"></div>`;
   const { title, hint } = explain(state.trouble);

@@ -1,6 +1,6 @@
 // Where the time goes between a tap and its picture on the screen, in milliseconds.
 
-export const PARTS = ["encode", "transfer", "queue", "fit", "compress", "draw"];
+export const PARTS = ["read", "encode", "transfer", "queue", "fit", "compress", "draw"];
 
 /** `fit;dur=12.3, total;dur=20` as {fit: 12.3, total: 20}. */
 export function serverTiming(text) {
@@ -14,12 +14,12 @@ export function serverTiming(text) {
 }
 
 /** The parts of a budget but the drawing, which is added by `drawn`; times are those of `performance.now()`. */
-export function budgetOf({ tapped, asked, received, response, bytes }) {
+export function budgetOf({ tapped, ready, asked, received, response, bytes }) {
   const { engine = 0, accept = 0, wait = engine, store = 0, encode = 0 } = serverTiming(response.headers.get("Server-Timing") ?? "");
   const queue = accept + Math.max(wait - engine, 0); // the engine works while the request waits
   const inside = queue + engine + store + encode;
   return {
-    tapped, received, bytes, encode: asked - tapped, transfer: Math.max(received - asked - inside, 0),
+    tapped, received, bytes, read: ready - tapped, encode: asked - ready, transfer: Math.max(received - asked - inside, 0),
     queue, fit: engine, compress: store + encode, draw: null, total: null,
   };
 }

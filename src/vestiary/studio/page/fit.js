@@ -30,6 +30,7 @@ export function forgetResult(id) {
 /** Ask for a fitting; gives {id, bitmap, key, budget}. `tapped` is when the shopper asked, as of `performance.now()`. */
 export async function fit(personId, ids, engine, options, { tapped = performance.now(), signal, onProgress, onPreview, onWait, onId } = {}) {
   const key = keyOf(personId, ids, engine, options);
+  const ready = performance.now();
   const form = new FormData();
   form.append("person_id", personId);
   for (const id of ids) form.append("garment_id", id);
@@ -49,7 +50,7 @@ export async function fit(personId, ids, engine, options, { tapped = performance
   const blob = await response.blob();
   const received = performance.now();
   const bitmap = await createImageBitmap(blob);
-  const budget = budgetOf({ tapped, asked, received, response, bytes: blob.size });
+  const budget = budgetOf({ tapped, ready, asked, received, response, bytes: blob.size });
   const result = { id, bitmap, key, budget };
   seen.set(key, result);
   if (seen.size > KEPT) seen.delete(seen.keys().next().value);

@@ -3,10 +3,12 @@
 import { html, render } from "./vendor/preact-htm.js";
 import { onReach } from "./api.js";
 import { App } from "./app.js";
-import { redo, start, undo } from "./actions.js";
+import { redo, start, undo, wear } from "./actions.js";
 import { chooseLanguage } from "./i18n.js";
 import { recall, set, state } from "./store.js";
 import { applyTheme } from "./theme.js";
+
+const RETRY = 2000; // ms between two looks whether the service is back
 
 function onKey(event) {
   const typing = event.target.matches?.("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select");
@@ -25,14 +27,31 @@ async function begin() {
     await start();
   } catch (problem) {
     set({ trouble: problem });
-    if (problem.code === "gone") setTimeout(begin, 3000);
   }
+}
+
+/** While nobody answers, ask again and again whether somebody does; then go on where the shopper was. */
+async function comeBack() {
+  while (!state.reached) {
+    await new Promise((resolve) => setTimeout(resolve, RETRY));
+    const answered = await fetch("/health", { cache: "no-store" }).then((response) => response.ok, () => false);
+    if (answered && !state.reached) {
+      set({ reached: true, trouble: null });
+      (state.engines.length ? wear : begin)();
+    }
+  }
+}
+
+function reach(reached) {
+  if (reached === state.reached) return;
+  set({ reached });
+  if (!reached) comeBack();
 }
 
 recall();
 chooseLanguage(state.language ?? navigator.language);
 applyTheme(state.theme);
-onReach((reached) => reached !== state.reached && set({ reached }));
+onReach(reach);
 addEventListener("hashchange", route);
 addEventListener("keydown", onKey);
 route();

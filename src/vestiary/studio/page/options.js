@@ -4,7 +4,8 @@ import { html } from "./vendor/preact-htm.js";
 import { change, setOption } from "./actions.js";
 import { has, t } from "./i18n.js";
 
-const FIRST = ["fit", "tuck"];
+const FIRST = ["fit", "tuck", "background"];
+const COLOUR = /^#[0-9a-f]{6}$/i;
 const HIDDEN = ["layers", "seed"]; // the page for developers asks for layers itself
 
 export function Options({ state }) {
@@ -41,6 +42,9 @@ function resolve(field, schema) {
 
 function Field({ name, field, value }) {
   const label = has(`option.${name}`) ? t(`option.${name}`) : (field.title ?? name);
+  const named = (field.enum ?? field.examples ?? []).filter((option) => !COLOUR.test(option));
+  const colours = field.type === "string" && (field.format === "color" || field.pattern?.includes("#["));
+  if (colours) return html`<${Swatches} name=${name} label=${label} named=${named} value=${value} />`;
   if (field.enum) return html`<${Choice} name=${name} label=${label} field=${field} value=${value} />`;
   if (field.type === "boolean") {
     return html`<label class="field switch"><span>${label}</span>
@@ -62,5 +66,19 @@ function Choice({ name, label, field, value }) {
       ${field.enum.map((option) => html`
         <label><input type="radio" name=${name} value=${option} checked=${option === value} onChange=${() => setOption(name, option)} />
           <span>${has(`${name}.${option}`) ? t(`${name}.${option}`) : String(option)}</span></label>`)}
+    </div></fieldset>`;
+}
+
+/** Named choices to look at, and a colour of one's own: for a string whose schema admits `#rrggbb`. */
+function Swatches({ name, label, named, value }) {
+  const own = COLOUR.test(value);
+  return html`
+    <fieldset class="field swatches"><legend>${label}</legend><div>
+      ${named.map((option) => html`
+        <label><input type="radio" name=${name} value=${option} checked=${option === value} onChange=${() => setOption(name, option)} />
+          <span class="swatch ${option}"></span><span>${has(`${name}.${option}`) ? t(`${name}.${option}`) : option}</span></label>`)}
+      <label class=${own ? "own chosen" : "own"}>
+        <input type="color" aria-label=${t("option.anycolour", { what: label })} value=${own ? value : "#d8e0e8"} onChange=${({ target }) => setOption(name, target.value)} />
+        <span class="swatch" style=${own ? { background: value } : null}></span><span>${t("option.colour")}</span></label>
     </div></fieldset>`;
 }

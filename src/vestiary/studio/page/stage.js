@@ -84,7 +84,7 @@ function Tools({ state, view, split, setSplit }) {
     <button class="round" aria-label=${t(key)} title=${t(key)} onClick=${onClick} ...${extra}><${Icon} name=${icon} /></button>`;
   const pressed = (on) => ({ "aria-pressed": on ? "true" : "false" });
   return html`
-    <div class="tools" role="toolbar" aria-label=${t("stage.tools")}>
+    <div class="tools" role="group" aria-label=${t("stage.tools")}>
       <div>${tool("undo", "stage.undo", undo, { disabled: !state.past.length })}
         ${tool("redo", "stage.redo", redo, { disabled: !state.future.length })}</div>
       <div>${tool("minus", "stage.zoomout", view.further, { disabled: view.zoom <= 1 })}

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "./vendor/preact-htm.js";
 
 const KEY = "vestiary-studio";
-const REMEMBERED = ["language", "theme", "personId", "sampleIds", "kept"];
+const REMEMBERED = ["language", "theme", "personId", "sampleIds", "kept", "rater"];
 const listeners = new Set();
 
 export const state = {
@@ -28,6 +28,8 @@ export const state = {
   pinned: [],
   tab: "clothes",
   filter: "all",
+  rater: null, // a made-up name for the blind rating
+  rating: false, // whether one is running
   route: "",
   dialog: null,
 };

@@ -1,13 +1,14 @@
 // The wall of garments: tap to wear.
 
-import { html } from "./vendor/preact-htm.js";
-import { addGarments, nameOf, recategorize, removeGarment, toggle } from "./actions.js";
+import { html, useRef } from "./vendor/preact-htm.js";
+import { addGarments, expect, nameOf, recategorize, removeGarment, toggle } from "./actions.js";
 import { explain, note, t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { Files } from "./person.js";
 import { Picture } from "./pictures.js";
 import { set } from "./store.js";
 
+const LINGER = 150; // ms that a mouse rests on a garment before it is read ahead
 const CATEGORIES = ["top", "outerwear", "dress", "skirt", "trousers", "shorts"];
 
 export function Wall({ state }) {
@@ -18,7 +19,7 @@ export function Wall({ state }) {
   const shown = garments.filter((garment) => filter === "all" || (filter === "own" ? !garment.sample : garment.category === filter));
   return html`
     <section class="panel wall" aria-labelledby="wall-title">
-      <div class="title">
+      <div class="above"><div class="title">
         <h2 id="wall-title">${t("garments.title")}</h2>
         <${Files} label=${t("garments.add")} icon="plus" many className="small" onFiles=${addGarments} />
       </div>
@@ -27,7 +28,7 @@ export function Wall({ state }) {
           <button class="chip" aria-pressed=${filter === name ? "true" : "false"} onClick=${() => set({ filter: name })}>
             ${t(CATEGORIES.includes(name) ? `category.${name}` : `filter.${name}`)}
           </button>`)}
-      </div>
+      </div></div>
       ${!shown.length && html`<p class="fine">${t("garments.none")}</p>`}
       <ul class="tiles">
         ${shown.map((garment) => html`<${Tile} key=${garment.key} garment=${garment} worn=${state.look.garments.includes(garment.key)} />`)}
@@ -37,6 +38,8 @@ export function Wall({ state }) {
 
 function Tile({ garment, worn }) {
   const name = nameOf(garment);
+  const pointed = useRef(0);
+  const linger = ({ pointerType }) => { if (pointerType === "mouse") pointed.current = setTimeout(() => expect(garment), LINGER); };
   const path = `/v1/garments/${garment.id}/picture`;
   const picture = garment.thumb
     ? html`<img src=${garment.thumb} alt="" loading="lazy" />`
@@ -45,7 +48,7 @@ function Tile({ garment, worn }) {
   return html`
     <li data-key=${garment.key} class="tile ${worn ? "worn" : ""} ${garment.busy ? "reading" : ""}">
       <button class="wear" disabled=${!ready} aria-pressed=${worn ? "true" : "false"} aria-label=${t("garment.wear", { what: name })}
-        onClick=${() => toggle(garment.key)}>
+        onClick=${() => toggle(garment.key)} onPointerEnter=${linger} onPointerLeave=${() => clearTimeout(pointed.current)}>
         <span class="cloth">${picture}</span>
         ${worn && html`<span class="mark"><${Icon} name="check" size=${16} /></span>`}
         <span class="name">${garment.busy ? t("garment.reading") : garment.trouble ? t("garment.failed") : name}</span>
