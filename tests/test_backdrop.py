@@ -104,3 +104,17 @@ def test_the_matte_is_among_the_layers():
     _, fitting = fit(background="white", layers=True)
     assert fitting.layers["matte"].dtype == np.uint8
     assert fitting.layers["matte"].shape == fitting.mask.shape
+
+
+def test_threads_and_crumbs_go_but_thin_things_of_the_wearer_stay():
+    matte = np.zeros((200, 100), np.float32)
+    matte[20:180, 30:70] = 1  # the wearer
+    matte[100:102, 70:95] = 1  # a thread
+    matte[5:10, 5:10] = 1  # a crumb
+    matte[60:62, 5:30] = 1  # a strap
+    matte[190:195, 40:50] = 1  # a shoe
+    sure = np.zeros(matte.shape, bool)
+    sure[60:62, 5:30] = sure[190:195, 40:50] = True
+    kept = backdrop.without_remains(matte, sure, 60.0)
+    assert kept[100:102, 85:].max() == kept[5:10, 5:10].max() == 0
+    assert kept[60:62, 5:30].min() == kept[190:195, 40:50].min() == kept[20:180, 30:70].min() == 1

@@ -17,10 +17,10 @@ from vestiary import weights
 from vestiary.clock import Clock
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
-from vestiary.fitting import agnostic, backdrop, blend, body, cloth, heal, layers, light, placement, refine
+from vestiary.fitting import agnostic, backdrop, blend, body, cloth, heal, layers, light, placement, refine, removal
 from vestiary.garment.landmarks import front_neckline
 from vestiary.person.describe import require_half
-from vestiary.types import LOWER, UPPER, Fitting, Garment, Person
+from vestiary.types import LOWER, UPPER, Fitting, Garment, Part, Person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -215,9 +215,11 @@ def _before_another_ground(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The picture with another ground, and the edit mask with what that changed."""
     x0, y0, x1, y1 = prepared.window
-    photo = prepared.person.image
+    photo, near = prepared.person.image, prepared.near
     matte = np.zeros(photo.shape[:2], np.float32)
-    matte[y0:y1, x0:x1] = canvas.matte
+    if canvas.matte is not None:
+        sure = near.is_part(*removal.IN_FRONT, Part.SHOES) | (canvas.kind == layers.Kind.CLOTH)
+        matte[y0:y1, x0:x1] = backdrop.without_remains(canvas.matte, sure, prepared.shape.unit)
     plate = photo.copy()
     plate[y0:y1, x0:x1] = prepared.agnostic.background
     canvas.layers["matte"] = np.round(matte[y0:y1, x0:x1] * 255).astype(np.uint8)
