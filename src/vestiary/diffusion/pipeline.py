@@ -24,6 +24,7 @@ from vestiary.diffusion import schedulers
 from vestiary.diffusion.conditions import Conditions
 from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.options import DiffusionOptions
+from vestiary.diffusion.schedulers import Level
 from vestiary.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -70,8 +71,6 @@ def sample(
     guides: Sequence[Guide] = (),
     generator: lat.Generators,
     on_step: OnStep | None = None,
-    steps_before: int = 0,
-    steps_after: int = 0,
 ) -> Tensor:
     """`(B, 3, H, W)` in -1..1: the persons wearing the garments, the whole working frame as the decoder paints it.
 
@@ -81,22 +80,20 @@ def sample(
         options: steps, scheduler, guidance, strength, weights of the control branches.
         guides: applied at every step, one after another.
         generator: one for the batch or one for each picture; on the CPU, so that every machine draws the same noise.
-        on_step: told after every step; its preview is a picture of the working frame's size divided by 8.
-        steps_before, steps_after: of other runs that `on_step` shall count too.
+        on_step: told after every step, with a preview of the first picture in the size of its latents.
 
     Raises:
         Cancelled: `on_step` returned False.
         OptionError: more steps than the scheduler can make.
     """
-    device, kind = model.unet.device, model.card.prediction_type
     person, garments, colours = _encoded(model, conditions)
     places, concat = len(garments) + 1, model.card.concat
     given = _given(model, conditions, person, garments, options)
 
-    scheduler = schedulers.make_scheduler(options.scheduler, model.scheduler_config, kind)
-    timesteps = schedulers.set_steps(scheduler, options.steps, options.strength, device)
+    scheduler = schedulers.make_scheduler(options.scheduler, model.scheduler_config, model.card.prediction_type)
+    timesteps = schedulers.set_steps(scheduler, options.steps, options.strength)
     extra = schedulers.step_arguments(scheduler, generator)
-    x = lat.noise(given.channels[: len(person), : person.shape[1]].shape, generator, device)
+    x = lat.noise(lat.side_by_side([person, *garments], concat).shape, generator, person.device)
     if options.strength < 1:  # SDEdit: begin with a picture under part of the noise (Meng et al. 2021)
         start = lat.encode(model.vae, conditions.agnostic if conditions.start is None else conditions.start)
         x = scheduler.add_noise(lat.side_by_side([start, *garments], concat), x, timesteps[:1])
@@ -105,16 +102,14 @@ def sample(
 
     for number, t in enumerate(timesteps, 1):
         noisy = scheduler.scale_model_input(x, t)
+        level = schedulers.level(scheduler, t)
         prediction = _predict(model, noisy, t, given, options)
-        alpha, sigma = schedulers.signal(scheduler, t)
         if guides:
-            prediction = _guided(prediction, noisy, t, (alpha, sigma), guides, places, model)
+            prediction = _guided(prediction, noisy, t, level, guides, places, concat)
         x = scheduler.step(prediction, t, x, **extra).prev_sample
         if on_step is not None:
-            clean = schedulers.clean_of(prediction, noisy, alpha, sigma, kind)
-            seen = _picture(lat.preview(lat.place(clean, 0, places, concat)[:1], colours))
-            total = steps_before + len(timesteps) + steps_after
-            if on_step(steps_before + number, total, "denoise", seen) is False:
+            seen = lat.preview(lat.place(level.clean(prediction, noisy), 0, places, concat)[:1], colours)
+            if on_step(number, len(timesteps), "denoise", _picture(seen)) is False:
                 raise Cancelled("the fitting was cancelled.")
     return lat.decode(model.vae, lat.place(x, 0, places, concat))
 
@@ -132,7 +127,7 @@ def _encoded(model: TryOnModel, conditions: Conditions) -> tuple[Tensor, list[Te
 def _given(
     model: TryOnModel, conditions: Conditions, person: Tensor, garments: list[Tensor], options: DiffusionOptions
 ) -> Given:
-    concat, device = model.card.concat, model.unet.device
+    concat, device, dtype = model.card.concat, model.unet.device, model.unet.dtype
     nothing = [torch.zeros_like(garment) for garment in garments]
     passes = [garments] if options.guidance <= 1 else [nothing, garments]
     channels = torch.cat([lat.side_by_side([person, *shown], concat) for shown in passes])
@@ -144,10 +139,10 @@ def _given(
     if text is None:
         text = torch.zeros(len(person), 1, model.unet.config.cross_attention_dim)
     negative = torch.zeros_like(text) if conditions.negative_text is None else conditions.negative_text
-    text = torch.cat([negative, text][-len(passes) :]).to(device, model.unet.dtype)
+    text = torch.cat([negative, text][-len(passes) :]).to(device, dtype)
     controls = {}
     for kind in options.control:
-        picture = conditions.controls[kind].to(device, model.unet.dtype)
+        picture = conditions.controls[kind].to(device, dtype)
         joined = lat.side_by_side([picture, *(torch.zeros_like(picture) for _ in garments)], concat)
         controls[kind] = joined.repeat(len(passes), 1, 1, 1)
     return Given(channels, text, controls)
@@ -179,21 +174,14 @@ def _residuals(model: TryOnModel, seen: Tensor, t: Tensor, given: Given, options
 
 
 def _guided(
-    prediction: Tensor,
-    noisy: Tensor,
-    t: Tensor,
-    shares: tuple[Tensor, Tensor],
-    guides: Sequence[Guide],
-    places: int,
-    model: TryOnModel,
+    prediction: Tensor, noisy: Tensor, t: Tensor, level: Level, guides: Sequence[Guide], places: int, concat: lat.Concat
 ) -> Tensor:
     """The prediction after the guides have moved the person's clean latents (Bansal et al. 2023)."""
-    kind, concat = model.card.prediction_type, model.card.concat
-    clean = schedulers.clean_of(prediction, noisy, *shares, kind).clone()
-    mine = lat.place(clean, 0, places, concat)
+    clean = level.clean(prediction, noisy)
+    person, *garments = (lat.place(clean, number, places, concat) for number in range(places))
     for guide in guides:
-        mine += guide(mine.clone(), lat.place(noisy, 0, places, concat), t)
-    return schedulers.prediction_of(clean, noisy, *shares, kind)
+        person = person + guide(person, lat.place(noisy, 0, places, concat), t)
+    return level.prediction(lat.side_by_side([person, *garments], concat), noisy)
 
 
 def _picture(pictures: Tensor) -> NDArray[np.uint8]:

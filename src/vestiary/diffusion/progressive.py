@@ -37,24 +37,28 @@ def sample_progressively(
         conditions: at the full size; its sides are multiples of twice `model.multiple`.
     """
     height, width = conditions.person.shape[-2:]
-    late = max(round(options.steps * options.refine_strength), 1)
-    early = max(round(options.steps * options.strength), 1)
+    early, late = (max(round(options.steps * share), 1) for share in (options.strength, options.refine_strength))
     small = sample(
         model,
         conditions.scaled(height // 2, width // 2),
         options,
         guides=guides,
         generator=generator,
-        on_step=on_step,
-        steps_after=late,
+        on_step=_counted(on_step, 0, early + late),
     )
     start = F.interpolate(small, (height, width), mode="bicubic", antialias=True).clamp(-1, 1)
     return sample(
         model,
-        replace(conditions, start=start.cpu()),
+        replace(conditions, start=start),
         options.model_copy(update={"strength": options.refine_strength}),
         guides=guides,
         generator=generator,
-        on_step=on_step,
-        steps_before=early,
+        on_step=_counted(on_step, early, early + late),
     )
+
+
+def _counted(on_step: OnStep | None, before: int, total: int) -> OnStep | None:
+    """`on_step` told of one run as a part of several."""
+    if on_step is None:
+        return None
+    return lambda step, _, name, preview: on_step(before + step, total, name, preview)

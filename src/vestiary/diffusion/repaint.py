@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,6 +20,55 @@ Window = tuple[int, int, int, int]
 FEATHER = 0.05  # shoulder units over which the new picture fades in, inside the mask
 
 
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """Where a picture goes in a photo.
+
+    Attributes:
+        photo: `(H, W, 3) uint8`.
+        window: x0, y0, x1, y1 of the part of the photo that the picture shows.
+        edit: `(h, w) uint8`, 0 or 255, of the window: what may be painted.
+        feather: pixels from the edit mask's edge inwards until the picture is opaque.
+    """
+
+    photo: U8
+    window: Window
+    edit: U8
+    feather: float
+
+    @property
+    def mask(self) -> U8:
+        """`(H, W) uint8`: the edit mask in the photo's frame."""
+        x0, y0, x1, y1 = self.window
+        whole = np.zeros(self.photo.shape[:2], np.uint8)
+        whole[y0:y1, x0:x1] = self.edit
+        return whole
+
+    def paint(self, picture: F32) -> U8:
+        """The photo with its edit mask painted by a picture `(3, h, w)` in -1..1 of the window."""
+        x0, y0, x1, y1 = self.window
+        image = self.photo.copy()
+        old, inside = image[y0:y1, x0:x1], self.edit > 0
+        depth = cv2.distanceTransform(np.pad(self.edit, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        alpha = np.clip(depth / np.float32(self.feather), 0, 1)[..., None]
+        mixed = old + alpha * ((picture.transpose(1, 2, 0) + 1) * np.float32(127.5) - old)
+        old[inside] = np.clip(mixed[inside] + 0.5, 0, 255).astype(np.uint8)
+        return image
+
+    def small(self, side: int) -> Canvas:
+        """The same with a photo of at most that many pixels on its longer side, for previews."""
+        height, width = self.photo.shape[:2]
+        scale = min(1.0, side / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        x, y = size[0] / width, size[1] / height
+        x0, y0, x1, y1 = self.window
+        left, top = min(int(x0 * x), size[0] - 1), min(int(y0 * y), size[1] - 1)
+        right, bottom = max(round(x1 * x), left + 1), max(round(y1 * y), top + 1)
+        edit = cv2.resize(self.edit, (right - left, bottom - top), interpolation=cv2.INTER_NEAREST)
+        photo = cv2.resize(self.photo, size, interpolation=cv2.INTER_AREA)
+        return Canvas(np.asarray(photo), (left, top, right, bottom), np.asarray(edit), max(self.feather * scale, 1.0))
+
+
 def widened(window: Window, size: tuple[int, int], photo: tuple[int, int]) -> Window:
     """The window, grown towards the aspect of a frame of that width and height as far as the photo reaches.
 
@@ -30,43 +80,21 @@ def widened(window: Window, size: tuple[int, int], photo: tuple[int, int]) -> Wi
     for low, high, side, whole in ((x0, x1, size[0], photo[0]), (y0, y1, size[1], photo[1])):
         length = min(max(round(side * scale), high - low), whole)
         start = min(max((low + high - length) // 2, 0), whole - length)
-        grown.append((min(start, low), max(start + length, high)))
+        grown.append((start, start + length))
     return grown[0][0], grown[1][0], grown[0][1], grown[1][1]
 
 
-def edit_mask(person: Person, categories: Set[Category], spread: float) -> tuple[U8, float]:
-    """`(H, W) uint8`, 0 or 255: what garments of these categories may paint, at the photo's size; and the feather's
-    width in pixels.
+def canvas_of(person: Person, near: Person, window: Window, categories: Set[Category], *, spread: float) -> Canvas:
+    """The canvas of garments of these categories: the clothes that they replace, at the photo's size.
 
     Args:
         person: a scan.
-        categories: of the garments.
-        spread: how far the mask goes beyond the old clothes, in shoulder units.
-    """
-    body = measure(person)
-    _, mask = agnostic_picture(person, body, categories, spread=spread, filled=False)
-    return (mask[0] > 0).astype(np.uint8) * np.uint8(255), max(FEATHER * body.unit, 1.0)
-
-
-def paste_back(photo: U8, window: Window, picture: F32, edit: U8, feather: float) -> tuple[U8, U8]:
-    """The photo with the window's edit mask painted, and that mask in the photo's frame.
-
-    The new picture fades in inside the mask, so nothing outside it changes.
-
-    Args:
-        photo: `(H, W, 3) uint8`.
+        near: the same, cut to the window.
         window: x0, y0, x1, y1.
-        picture: `(3, h, w) float32` in -1..1, of the window.
-        edit: `(h, w) uint8`, 0 or 255.
-        feather: pixels until the picture is opaque.
+        categories: of the garments.
+        spread: how far the edit mask goes beyond the old clothes, in shoulder units.
     """
-    x0, y0, x1, y1 = window
-    image, mask = photo.copy(), np.zeros(photo.shape[:2], np.uint8)
-    mask[y0:y1, x0:x1] = edit
-    depth = cv2.distanceTransform(np.pad(edit, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    alpha = np.clip(depth / np.float32(feather), 0, 1)[..., None]
-    old = photo[y0:y1, x0:x1]
-    mixed = old + alpha * ((picture.transpose(1, 2, 0) + 1) * np.float32(127.5) - old)
-    inside = edit > 0
-    image[y0:y1, x0:x1][inside] = np.clip(mixed[inside] + 0.5, 0, 255).astype(np.uint8)
-    return image, mask
+    body = measure(near)
+    _, mask = agnostic_picture(near, body, categories, spread=spread, filled=False)
+    edit = (mask[0] > 0).astype(np.uint8) * np.uint8(255)
+    return Canvas(person.image, window, edit, max(FEATHER * body.unit, 1.0))

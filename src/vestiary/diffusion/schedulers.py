@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from diffusers import (
@@ -58,8 +59,10 @@ def make_scheduler(name: SchedulerName, config: Mapping[str, Any], prediction_ty
     return kind(**{key: value for key, value in wanted.items() if key in known and not key.startswith("_")})
 
 
-def set_steps(scheduler: Any, steps: int, strength: float, device: torch.device | str) -> Tensor:
+def set_steps(scheduler: Any, steps: int, strength: float) -> Tensor:
     """`(n,)` timesteps, from much noise to little: the last `strength` of them all (SDEdit, Meng et al. 2021).
+
+    They stay on the CPU, so that no step waits for an accelerator to say where it is.
 
     Raises:
         OptionError: more steps than this scheduler can make.
@@ -67,7 +70,7 @@ def set_steps(scheduler: Any, steps: int, strength: float, device: torch.device 
     most = getattr(scheduler.config, "original_inference_steps", scheduler.config.num_train_timesteps)
     if steps > most:
         raise OptionError(f"this scheduler makes at most {most} steps, not {steps}.", hint=f"Ask for {most} or fewer.")
-    scheduler.set_timesteps(steps, device=device)
+    scheduler.set_timesteps(steps, device="cpu")
     begin = min(steps - max(round(steps * strength), 1), len(scheduler.timesteps) - 1)
     if begin and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(begin)
@@ -80,30 +83,43 @@ def step_arguments(scheduler: Any, generator: Any) -> dict[str, Any]:
     return {"generator": generator if isinstance(generator, torch.Generator) else list(generator)} if draws else {}
 
 
-def signal(scheduler: Any, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Shares of signal and of noise in the network's input at a timestep: roots of alpha-bar and of 1 - alpha-bar.
+class Level(NamedTuple):
+    """How much signal and noise the network's input holds at a timestep, and what follows from a prediction there.
 
-    Euler's timesteps may lie between whole ones; it interpolates noise over signal there, and so does this.
+    Attributes:
+        signal: root of alpha-bar.
+        noise: root of 1 - alpha-bar.
+        prediction_type: "epsilon", or "v_prediction" (Salimans & Ho 2022).
     """
-    bars = scheduler.alphas_cumprod.double().cpu()
-    at = float(t)
+
+    signal: float
+    noise: float
+    prediction_type: str
+
+    def clean(self, prediction: Tensor, noisy: Tensor) -> Tensor:
+        """The clean latents that a prediction implies."""
+        if self.prediction_type == "v_prediction":
+            return self.signal * noisy - self.noise * prediction
+        return (noisy - self.noise * prediction) / self.signal
+
+    def prediction(self, clean: Tensor, noisy: Tensor) -> Tensor:
+        """The inverse of `clean`: what the network would have to say to mean these clean latents."""
+        if self.prediction_type == "v_prediction":
+            return (self.signal * noisy - clean) / self.noise
+        return (noisy - self.signal * clean) / self.noise
+
+
+def level(scheduler: Any, t: Tensor) -> Level:
+    """The level of a timestep. Euler's may lie between whole ones; it interpolates noise over signal, and so does this.
+
+    Args:
+        scheduler: of diffusers.
+        t: a timestep on the CPU.
+    """
+    bars, at = scheduler.alphas_cumprod, float(t)
     low = min(int(at), len(bars) - 1)
     high = min(low + 1, len(bars) - 1)
-    ratios = ((1 - bars) / bars.clamp_min(1e-12)).sqrt()
-    ratio = torch.lerp(ratios[low], ratios[high], at - int(at))
-    alpha = (1 / (1 + ratio**2)).sqrt()
-    return alpha.float().to(t.device), (ratio * alpha).float().to(t.device)
-
-
-def clean_of(prediction: Tensor, noisy: Tensor, alpha: Tensor, sigma: Tensor, prediction_type: str) -> Tensor:
-    """The clean latents that a prediction implies (Salimans & Ho 2022 for velocity)."""
-    if prediction_type == "v_prediction":
-        return alpha * noisy - sigma * prediction
-    return (noisy - sigma * prediction) / alpha
-
-
-def prediction_of(clean: Tensor, noisy: Tensor, alpha: Tensor, sigma: Tensor, prediction_type: str) -> Tensor:
-    """The inverse of `clean_of`: what the network would have to say to mean these clean latents."""
-    if prediction_type == "v_prediction":
-        return (alpha * noisy - clean) / sigma
-    return (noisy - alpha * clean) / sigma
+    here, there = (math.sqrt((1 - bar) / max(bar, 1e-12)) for bar in (float(bars[low]), float(bars[high])))
+    ratio = here + (there - here) * (at - int(at))
+    signal = 1 / math.sqrt(1 + ratio**2)
+    return Level(signal, ratio * signal, scheduler.config.prediction_type)

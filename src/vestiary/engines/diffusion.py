@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from vestiary.clock import Clock
 from vestiary.diffusion.options import DiffusionOptions
+from vestiary.encoding.frames import colours
 from vestiary.engines.embedded import check_outfit, cut_to, window_of
 from vestiary.engines.provenance import describe
 from vestiary.errors import GarmentError, OptionError, WeightsError
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 
     from vestiary.diffusion.conditions import Conditions
     from vestiary.diffusion.model import TryOnModel
+    from vestiary.diffusion.repaint import Canvas
     from vestiary.registry import OnStep
 
     Window = tuple[int, int, int, int]
 
 WEIGHTS_VARIABLE = "VESTIARY_DIFFUSION_WEIGHTS"
+PREVIEW = 512  # pixels of a preview's longer side
 SPREAD = {False: 0.12, True: 0.2}  # of the edit mask, in shoulder units; a mask-free model draws its own outline
 _NOT_YET = ("anchor", "scene", "region", "control_pose", "control_parts", "control_depth")
 
@@ -63,7 +67,7 @@ class DiffusionEngine:
         from vestiary.diffusion.latents import seeded
         from vestiary.diffusion.pipeline import sample
         from vestiary.diffusion.progressive import sample_progressively
-        from vestiary.diffusion.repaint import edit_mask, paste_back
+        from vestiary.diffusion.repaint import canvas_of
 
         check_outfit(prepared, garments)
         _check_options(options)
@@ -76,12 +80,15 @@ class DiffusionEngine:
             near = cut_to(prepared, window)
             conditions = _conditions(near, garments, model, size, options)
             clock.lap("conditions")
+            categories = {garment.category for garment in garments}
+            canvas = canvas_of(prepared, near, window, categories, spread=SPREAD[model.mask_free])
+            clock.lap("mask")
             run = sample_progressively if options.refine else sample
-            painted = run(model, conditions, options, generator=seeded(options.seed), on_step=on_step)
+            shown = _previews(on_step, canvas, conditions)
+            painted = run(model, conditions, options, generator=seeded(options.seed), on_step=shown)
             clock.lap("denoise")
         picture = conditions.frame.back(painted[0].numpy(force=True))
-        edit, feather = edit_mask(near, {g.category for g in garments}, SPREAD[model.mask_free])
-        image, mask = paste_back(prepared.image, window, picture, edit, feather)
+        image, mask = canvas.paint(picture), canvas.mask
         clock.lap("blend")
         layers = _layers(prepared, window, picture, conditions, mask) if options.layers else {}
         warnings = prepared.warnings + tuple(w for g in garments for w in g.warnings)
@@ -164,6 +171,20 @@ def _conditions(
         text=encode_text(model, [options.prompt]),
         negative_text=encode_text(model, [options.negative_prompt]),
     )
+
+
+def _previews(on_step: OnStep | None, canvas: Canvas, conditions: Conditions) -> OnStep | None:
+    """`on_step` with the pipeline's small previews laid into a small copy of the photo."""
+    if on_step is None:
+        return None
+    small = canvas.small(PREVIEW)
+    x0, y0, x1, y1 = small.window
+    frame = replace(conditions.frame, photo=(x1 - x0, y1 - y0))
+
+    def shown(step: int, total: int, name: str, preview: NDArray[np.uint8] | None) -> bool | None:
+        return on_step(step, total, name, None if preview is None else small.paint(frame.back(colours(preview))))
+
+    return shown
 
 
 def _provenance(
