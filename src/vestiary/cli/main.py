@@ -42,6 +42,7 @@ COMMANDS = {
     "dataset": ("dataset", "Look a data folder through before training."),
     "synth": ("synth", "Render pairs of made-up people with exact ground truth."),
     "serve": ("serve", "Serve people, garments and fittings over HTTP."),
+    "cluster": ("cluster", "Fit catalogues of millions of pairs on several machines."),
     "keys": ("keys", "Make, list and revoke API keys."),
     "doctor": ("doctor", "Check this installation."),
     "demo": ("demo", "Fit sample garments on sample people and make a page of it."),

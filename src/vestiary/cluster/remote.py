@@ -109,7 +109,9 @@ def connect(address: str) -> None:
         MissingExtraError: the extra `ray` is not installed.
         UnavailableError: no cluster answers there.
     """
-    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # else a thread of Ray Serve starts a new cluster after a stop
+    os.environ.setdefault(
+        "RAY_ENABLE_AUTO_CONNECT", "0"
+    )  # else a thread of Ray Serve starts a new cluster after a stop
     try:
         import ray
     except ImportError:

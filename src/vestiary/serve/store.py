@@ -79,6 +79,15 @@ class Store:
             data: bytes = self._files.cat_file(self._path(name))
             return data
 
+    def has(self, name: str) -> bool:
+        """Whether there is a blob of that name.
+
+        Raises:
+            UnavailableError: the storage cannot be reached.
+        """
+        with _translated():
+            return bool(self._files.exists(self._path(name)))
+
     def delete(self, name: str) -> None:
         """Remove a blob, or a folder with all that is in it; nothing happens when it is not there.
 
