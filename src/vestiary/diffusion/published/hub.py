@@ -21,7 +21,8 @@ _verified: set[tuple[Path, int, str]] = set()
 
 def by_hand(published: Published) -> Path:
     """The folder where users without a network put the files of a set, one sub-folder per part."""
-    return cache_dir() / "published" / published.name
+    main = published.parts[0]
+    return cache_dir() / "published" / (f"{published.name}@{main.revision}" if main.asked else published.name)
 
 
 def here(published: Published) -> dict[str, Path] | None:
@@ -86,7 +87,8 @@ def _local(published: Published, part: Part) -> Path | None:
     if not part.revision:
         return None
     cached = _cached(part)
-    return cached if cached and not part.missing(cached) else None
+    usable = cached and not part.missing(cached) and not published.traits.get("one_folder")
+    return cached if usable else None
 
 
 def _cached(part: Part) -> Path | None:
@@ -111,7 +113,8 @@ def _download(published: Published, part: Part) -> Path:
     except ImportError:
         raise MissingExtraError("huggingface_hub is not installed.", hint='pip install "vestiary[diffusion]"') from None
     try:
-        place = Path(snapshot_download(part.repo, revision=part.revision, allow_patterns=part.patterns))
+        own = by_hand(published) / part.name if published.traits.get("one_folder") else None
+        place = Path(snapshot_download(part.repo, revision=part.revision, allow_patterns=part.patterns, local_dir=own))
     except Exception as problem:  # its errors and httpx's share no class
         raise WeightsError(f"{part.repo} cannot be fetched: {_reason(problem)}.", hint=hint) from None
     if missing := part.missing(place):

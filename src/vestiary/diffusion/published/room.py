@@ -22,9 +22,14 @@ def needed(published: Published, dtype: str, folders: Mapping[str, Path] | None 
         folders: of its parts, if they are here; then their files' headers are asked.
     """
     if folders is None:
-        return sum(published.networks.values()) * BYTES[dtype]
-    files = [file for part in published.parts if part.name in folders for file in part.weights(folders[part.name])]
-    return parameters_in(files) * BYTES[dtype]
+        sizes = dict(published.networks)
+    else:
+        files = [file for part in published.parts if part.name in folders for file in part.weights(folders[part.name])]
+        sizes = {}
+        for file in files:
+            sizes[file.parent.name] = sizes.get(file.parent.name, 0) + parameters_in([file])
+    reader = sum(sizes.get(name, 0) for name in published.traits.get("in_turn", ()))
+    return max(reader, sum(sizes.values()) - reader) * BYTES[dtype]  # what reads the prompt goes before the rest comes
 
 
 def free(device: str) -> int:

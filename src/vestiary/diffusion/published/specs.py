@@ -30,6 +30,7 @@ class Part:
         licence: a key of `licences.LICENCES`.
         bytes: of the files, about.
         sha256: of those files whose hash is known, in hex.
+        asked: whether the user chose this commit.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Part:
     licence: str
     bytes: int
     sha256: Mapping[str, str] = field(default_factory=dict)
+    asked: bool = False
 
     @property
     def patterns(self) -> list[str]:
@@ -74,7 +76,7 @@ class Published:
         engine: the engine that runs it.
         parts: its repositories, that which the set is named for first.
         networks: number of parameters of each network that is loaded.
-        places: `in_channels` and side of the garment, and the like, for the loader.
+        traits: width and height of the frame that it was trained at, and what its loader has to know.
         paper: to cite.
     """
 
@@ -202,7 +204,7 @@ def _flux(name: str, summary: str, main: Part, base: Part) -> Published:
             "text_encoder": CLIP_L_TEXT,
             "text_encoder_2": T5_XXL_ENCODER,
         },
-        traits={"width": 768, "height": 1024},
+        traits={"width": 768, "height": 1024, "in_turn": ("text_encoder", "text_encoder_2")},
         paper=_CATVTON_PAPER,
     )
 
@@ -235,7 +237,7 @@ _FASHN = Published(
     engine="fashn",
     parts=(
         Part(
-            name="model",
+            name=".",  # the folder that the package wants: model.safetensors, and the poses' networks below it
             repo="fashn-ai/fashn-vton-1.5",
             revision="7720683168567eb5a2a4c67f15116c6e29c83ded",
             files=("model.safetensors",),
@@ -255,7 +257,7 @@ _FASHN = Published(
         Part("parser", "fashn-ai/fashn-human-parser", "", (), "nvidia-segformer", 244_000_000),
     ),
     networks={"model": 971_814_240},
-    traits={"width": 576, "height": 864},
+    traits={"width": 576, "height": 864, "one_folder": True},
     paper="Bochman and Bochman, FASHN VTON v1.5: Efficient Maskless Virtual Try-On in Pixel Space, 2026",
 )
 
@@ -298,7 +300,7 @@ def find(name: str) -> Published:
         raise OptionError(
             f"{revision!r} is not a full commit hash.", hint=f"Type {plain}@ and the 40 digits of the commit."
         )
-    main = replace(chosen.parts[0], revision=revision, sha256={})
+    main = replace(chosen.parts[0], revision=revision, sha256={}, asked=True)
     return replace(chosen, parts=(main, *chosen.parts[1:]))
 
 
