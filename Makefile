@@ -6,11 +6,12 @@ BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
 SERVE := $(VENV)/.serve
 TRAIN := $(VENV)/.train
+CLUSTER := $(VENV)/.cluster
 TORCH ?= torch==2.13.0  # which the tests were run with; the extra `train` admits a range
 
 .DEFAULT_GOAL := help
 PHONY_CHECKS := check-format check-lint check-types check-docs
-.PHONY: help demo studio test test-slow test-train check $(PHONY_CHECKS) format docs pictures bench wheel clean
+.PHONY: help demo studio test test-slow test-train test-cluster check $(PHONY_CHECKS) format docs pictures bench wheel clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -25,14 +26,18 @@ studio: $(SERVE)  ## Open the fitting room in the browser
 
 test: $(DEV)  ## Run the tests
 	@$(RUN) -m vestiary weights get
-	$(RUN) -m pytest -m 'not slow'
+	$(RUN) -m pytest -m 'not slow and not cluster'
 
 test-slow: $(DEV)  ## Kill the service fifty times, draw requests from its schema, film the mirror: minutes
 	@$(RUN) -m vestiary weights get
-	$(RUN) -m pytest -m 'slow and not train'
+	$(RUN) -m pytest -m 'slow and not train and not cluster'
 
 test-train: $(TRAIN)  ## Run the tests of networks and training (installs PyTorch)
 	$(RUN) -m pytest -m 'train and not slow'
+
+test-cluster: $(CLUSTER)  ## Run the tests on PostgreSQL, Redis, S3 and Ray (installs Ray; the servers have to be there)
+	@$(RUN) -m vestiary weights get
+	$(RUN) -m pytest tests/test_postgres.py tests/test_redis.py tests/test_s3.py tests/test_cluster*.py
 
 check: check-format check-lint check-types check-docs  ## Check format, lint, types, and that the generated docs are fresh
 check-format: $(DEV)
@@ -88,4 +93,8 @@ $(DEV): $(BASE)
 
 $(TRAIN): $(DEV)
 	@$(RUN) -m pip install --quiet $(TORCH) -e '.[dev,serve,grpc,safety,codecs,train,diffusion]'
+	@touch $@
+
+$(CLUSTER): $(DEV)
+	@$(RUN) -m pip install --quiet -e '.[dev,serve,grpc,safety,codecs,ray,postgres,redis,s3]'
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -102,7 +103,8 @@ def settings_of(folder: Path, **changes: Any) -> Settings:
 
 if __name__ == "__main__":
     registry.list_engines = rooms
-    service = Service(settings_of(Path(sys.argv[1]), workers=int(sys.argv[2])))
+    changes = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
+    service = Service(settings_of(Path(sys.argv[1]), workers=int(sys.argv[2]), **changes))
     service.start()
     print("started", flush=True)
     sys.stdin.read()  # until the test closes it

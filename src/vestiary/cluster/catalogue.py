@@ -1,7 +1,7 @@
 """Catalogues of millions of pairs through Ray Data: streamed over actors, resumed after an interruption.
 
-The output has `pictures/` and `manifest/`. The manifest is written in parts by this process alone, each part whole; what
-it names is not done again. A picture whose line was lost in an interruption is found by its name, not made again.
+The output has `pictures/` and `manifest/`. The manifest is written in parts by this process alone, each part whole;
+what it names is not done again. A picture whose line was lost in an interruption is found by its name, not made again.
 """
 
 from __future__ import annotations
