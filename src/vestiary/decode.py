@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vestiary.types import Mask, Picture
 
 _ORIENTATION = 0x0112  # of EXIF
+_MOST_SCANS = 100
 # What decoders raise for damaged files.
 DAMAGE = (OSError, SyntaxError, ValueError, IndexError, TypeError, EOFError, OverflowError, RuntimeError, struct.error)
 
@@ -24,6 +25,18 @@ DAMAGE = (OSError, SyntaxError, ValueError, IndexError, TypeError, EOFError, Ove
 def damaged(name: str) -> ImageError:
     """What to raise of a file that cannot be decoded."""
     return ImageError(f"{name} is cut short or damaged.", hint="Download or export it again.")
+
+
+def check_scans(data: bytes, name: str) -> None:
+    """Refuse a JPEG that draws itself over and over: 60 bytes of it can cost as much as the whole picture once.
+
+    In a scan no 0xFF is followed by 0xDA, so that each such pair begins one; programs write a dozen at most.
+
+    Raises:
+        ImageError: it has too many scans.
+    """
+    if data.count(b"\xff\xda") > _MOST_SCANS:
+        raise ImageError(f"{name} is a JPEG of more than {_MOST_SCANS} scans.", hint="Save it again with any program.")
 
 
 def convert(picture: PIL.Image.Image, name: str) -> tuple[Picture, Mask | None]:

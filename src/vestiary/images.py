@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Union
 import numpy as np
 
 from vestiary import jpegxl
-from vestiary.decode import DAMAGE, convert, damaged, real_alpha
+from vestiary.decode import DAMAGE, check_scans, convert, damaged, real_alpha
 from vestiary.encode import DESCRIPTION, PROVENANCE, Format
 from vestiary.encode import encode_picture as encode_picture
 from vestiary.errors import ImageError, OutputError
@@ -201,9 +201,11 @@ def _identify(data: bytes, name: str) -> PIL.Image.Image:
         factory, accept = Image.OPEN[kind]
         if accept is None or accept(data[:16]) is not True:
             continue
+        if kind == "JPEG":
+            check_scans(data, name)
         try:
             return factory(io.BytesIO(data), "")
-        except DAMAGE:
+        except (*DAMAGE, Image.DecompressionBombError):
             raise damaged(name) from None
     raise ImageError(f"{name} is not a picture that can be read.", hint=_advice(data))
 
