@@ -205,13 +205,11 @@ def test_previews_show_the_photo_and_cancelling_leaves_nothing(models: dict[str,
 @marked
 def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: dict[str, str]) -> None:
     monkeypatch.delenv("VESTIARY_DIFFUSION_WEIGHTS", raising=False)
-    with pytest.raises(
-        WeightsError, match=r"ships no weights.*--weights DIR.*vestiary train diffusion.*docs/diffusion"
-    ):
+    with pytest.raises(WeightsError, match=r"ships no weights.*--weights.*vestiary train diffusion.*docs/diffusion"):
         fit("")
     with pytest.raises(WeightsError, match="nowhere"):
         fit(str(tmp_path / "nowhere"))
-    with pytest.raises(WeightsError, match=r"model\.json is missing"):
+    with pytest.raises(WeightsError, match=r"no model\.json"):
         fit(str(tmp_path))
     monkeypatch.setenv("VESTIARY_DIFFUSION_WEIGHTS", models["masked"])
     assert fit("").provenance["model"]["name"] == "tiny-0"

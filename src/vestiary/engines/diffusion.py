@@ -64,16 +64,18 @@ class DiffusionEngine:
             WeightsError: no weights were named, or they are not there or not right.
             Cancelled: `on_step` returned False.
         """
+        check_outfit(prepared, garments)
+        _check_options(options)
+        name = weights_of(options)
+
         from vestiary.diffusion.latents import seeded
         from vestiary.diffusion.pipeline import sample
         from vestiary.diffusion.progressive import sample_progressively
         from vestiary.diffusion.repaint import canvas_of
 
-        check_outfit(prepared, garments)
-        _check_options(options)
         clock = Clock()
         with self._lock:
-            model = self._model(options)
+            model = self._model(name, options)
             _check_model(model, garments, options)
             clock.lap("load")
             window, size = _view(prepared, model, options)
@@ -94,39 +96,38 @@ class DiffusionEngine:
         warnings = prepared.warnings + tuple(w for g in garments for w in g.warnings)
         return Fitting(image, mask, layers, _provenance(prepared, garments, options, model), clock.laps, warnings)
 
-    def _model(self, options: DiffusionOptions) -> TryOnModel:
-        """The model that the options name, loaded if another one was used before."""
+    def _model(self, name: str, options: DiffusionOptions) -> TryOnModel:
+        """The model of that folder or name, loaded if another one was used before."""
         from vestiary.diffusion import memory
-        from vestiary.diffusion.model import TryOnModel, device_of
+        from vestiary.diffusion.model import CARD, device_of
+        from vestiary.diffusion.published import open_model
 
-        folder, device = weights_folder(options), device_of(options.device)
+        device = device_of(options.device)
+        card = Path(name) / CARD
+        changed = card.stat().st_mtime_ns if card.is_file() else 0
         switches = (options.offload, options.attention, options.vae_slicing, options.vae_tiling, options.compile)
-        stamp = (folder / "model.json").stat().st_mtime_ns if (folder / "model.json").is_file() else 0
-        key = (folder, stamp, device, options.dtype, *switches)
+        key = (name, changed, device, options.dtype, *switches)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # makes room before the next one comes
-            model = TryOnModel.load(folder, dtype=options.dtype, device=device)
+            model = open_model(name, dtype=options.dtype, device=device)
             self._loaded = key, memory.apply(model, options)
         return self._loaded[1]
 
 
-def weights_folder(options: DiffusionOptions) -> Path:
-    """The folder of the model that the options, or else the environment, name.
+def weights_of(options: DiffusionOptions) -> str:
+    """The folder or published name that the options, or else the environment, name.
 
     Raises:
-        WeightsError: neither names one, or there is no such folder.
+        WeightsError: neither names one.
     """
     name = options.weights or os.environ.get(WEIGHTS_VARIABLE, "")
-    how = (
-        f"Name a model folder with --weights DIR or the variable {WEIGHTS_VARIABLE}. Train one with "
-        "`vestiary train diffusion`, or bring published weights: see docs/diffusion.md."
-    )
     if not name:
-        raise WeightsError("the engine 'diffusion' ships no weights, and none were named.", hint=how)
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        raise WeightsError(f"there is no model folder {name}.", hint=how)
-    return folder
+        raise WeightsError(
+            "the engine 'diffusion' ships no weights, and none were named.",
+            hint=f"Name a model folder or published weights with --weights or the variable {WEIGHTS_VARIABLE}. "
+            "Train a model with `vestiary train diffusion`, or get published weights: see docs/diffusion.md.",
+        )
+    return str(Path(name).expanduser()) if name.startswith("~") else name
 
 
 def _check_options(options: DiffusionOptions) -> None:
