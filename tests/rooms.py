@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from vestiary.errors import ConflictError, NotFoundError
 from vestiary.serve.database import Database
 from vestiary.serve.records import BatchRecord, EngineRecord, FittingRecord, GarmentRecord, PersonRecord
 from vestiary.serve.settings import Settings
+from vestiary.types import Fitting
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -135,9 +137,11 @@ class FakeService:
                 self.changed.notify_all()
         return self.things[id][1]
 
-    def wait(self, owner: str, id: str, timeout: float) -> Any:
+    def wait(self, owner: str, id: str, timeout: float, gone: Any = None) -> Any:
+        end = time.monotonic() + timeout
         with self.changed:
-            self.changed.wait_for(lambda: self.fitting(owner, id).finished, timeout)
+            while not self.fitting(owner, id).finished and time.monotonic() < end and not (gone and gone.is_set()):
+                self.changed.wait(min(timeout, 0.05))
         return self.fitting(owner, id)
 
     def watch(self, owner: str, id: str, gone: Any = None) -> Iterator[Any]:
@@ -158,6 +162,9 @@ class FakeService:
         if self.fitting(owner, id).state != "done":
             raise ConflictError("the fitting is not done.")
         return np.full((96, 64, 3), 120, np.uint8)
+
+    def fitting_pictures(self, owner: str, id: str) -> Any:
+        return Fitting(self.fitting_picture(owner, id), self.fitting_mask(owner, id))
 
     def fitting_mask(self, owner: str, id: str) -> Any:
         self.fitting(owner, id)

@@ -84,6 +84,11 @@ class Board:
                 if not others:
                     del self._readers[fitting]
 
+    def read(self) -> list[str]:
+        """The fittings that somebody reads of."""
+        with self._lock:
+            return list(self._readers)
+
     def post(self, fitting: str, news: News) -> None:
         """Tell all readers of a fitting."""
         for reader in self._of(fitting):

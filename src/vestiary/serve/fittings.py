@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, get_args
 
 from sqlalchemy import delete, func, select
@@ -52,6 +53,8 @@ class Fittings:
         self._settings, self._database, self._store, self._memory = settings, database, store, memory
         self._board, self._queue, self._engines = board, queue, engines
         self.runner: Runner | None = None  # the one of this process, while it runs
+        self._looking, self._looked = Lock(), 0.0
+        self._seen: dict[str, tuple[str, Any]] = {}  # by fitting: what the last look found
 
     def add(
         self,
@@ -147,16 +150,42 @@ class Fittings:
         with self._database.reading() as session:
             return list(session.scalars(chosen.order_by(FittingRow.created.desc(), FittingRow.id)))
 
-    def wait(self, owner: str, id: str, timeout: float) -> FittingRecord:
-        """The fitting when it has finished, or as it is after the timeout (seconds)."""
+    def wait(self, owner: str, id: str, timeout: float, gone: Event | None = None) -> FittingRecord:
+        """The fitting when it has finished, or as it is after the timeout (seconds) or when the caller is gone."""
         end = time.monotonic() + timeout
         with self._board.reading(id) as reader:
-            while True:
-                record = fitting_record(self.row(owner, id))
-                left = end - time.monotonic()
-                if record.finished or left <= 0:
-                    return record
-                reader.take(min(left, POLL_SECONDS))
+            record = self._found(owner, id)
+            while not record.finished and (left := end - time.monotonic()) > 0 and not (gone and gone.is_set()):
+                if LOOK in reader.take(min(left, POLL_SECONDS)):
+                    record = self._found(owner, id)
+                else:
+                    self._look()
+            return record if record.finished else self._found(owner, id)
+
+    def _found(self, owner: str, id: str) -> FittingRecord:
+        row = self.row(owner, id)
+        self._seen[id] = (row.state, row.progress)
+        return fitting_record(row)
+
+    def _look(self) -> None:
+        """One look at the database for all who wait here, at most every `POLL_SECONDS`: fittings that other processes
+        run change there without a word.
+        """
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            if time.monotonic() - self._looked < POLL_SECONDS:
+                return
+            chosen = select(FittingRow.id, FittingRow.state, FittingRow.progress)
+            with self._database.reading() as session:
+                found = session.execute(chosen.where(FittingRow.id.in_(ids := self._board.read())))
+                now = {id: (state, progress) for id, state, progress in found}
+            for id in ids:
+                if id not in self._seen or (self._seen[id] != now.get(id) and not self._runs_here(id)):
+                    self._board.post(id, LOOK)
+            self._seen, self._looked = now, time.monotonic()
+        finally:
+            self._looking.release()
 
     def watch(self, owner: str, id: str, gone: Event | None = None) -> Iterator[FittingRecord | Preview]:
         """The fitting as it is, then each change and each preview, until it has finished or the watcher is gone."""
@@ -165,6 +194,9 @@ class Fittings:
             yield last
             while not last.finished and not (gone is not None and gone.is_set()):
                 news = reader.take(POLL_SECONDS)
+                if not news:
+                    self._look()
+                    continue
                 for item in news:
                     if isinstance(item, Preview):
                         yield item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Annotated, Any
 
 import anyio
@@ -21,7 +22,7 @@ from vestiary.serve.security import Deleter, Reader, Writer
 from vestiary.serve.settings import Settings
 
 router = APIRouter(prefix="/v1/fittings", tags=["fittings"], responses=answers())
-_SLICE = 0.25  # seconds between two looks whether the caller is still there
+_LISTEN = 0.5  # seconds between two looks whether the caller is still there
 _waiting = anyio.CapacityLimiter(256)  # threads that only wait; work has the threads of the pool
 
 
@@ -89,16 +90,22 @@ def _place(house: Any, owner: str, order: Order, note: Note | None) -> str:
 
 async def _wait(request: Request, house: Any, owner: str, id: str, patience: float, *, cancel: bool) -> FittingRecord:
     """The record when it is finished, when patience ends, or when the caller is gone."""
-    until = anyio.current_time() + patience
-    while True:
-        step = min(_SLICE, max(0.0, until - anyio.current_time()))
-        record: FittingRecord = await anyio.to_thread.run_sync(house.wait, owner, id, step, limiter=_waiting)
-        if record.finished or anyio.current_time() >= until or (house.draining and record.state == "queued"):
-            return record
-        if await request.is_disconnected():
-            if cancel:
-                await run_in_threadpool(house.cancel, owner, id)
-            return record
+    gone = Event()
+
+    async def listen() -> None:
+        while not (house.draining or await request.is_disconnected()):
+            await anyio.sleep(_LISTEN)
+        gone.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        record: FittingRecord = await anyio.to_thread.run_sync(house.wait, owner, id, patience, gone, limiter=_waiting)
+        tasks.cancel_scope.cancel()
+    if house.draining and record.state == "running":  # what has begun may finish
+        return await anyio.to_thread.run_sync(house.wait, owner, id, patience, limiter=_waiting)
+    if cancel and gone.is_set() and not (house.draining or record.finished):
+        await run_in_threadpool(house.cancel, owner, id)
+    return record
 
 
 def _answer(house: Any, owner: str, record: FittingRecord, format: Format | None, watch: Stopwatch) -> Response:
@@ -111,11 +118,10 @@ def _answer(house: Any, owner: str, record: FittingRecord, format: Format | None
 
 
 def _picture(house: Any, owner: str, record: FittingRecord, format: Format, watch: Stopwatch) -> Response:
-    image = house.fitting_picture(owner, record.id)
-    mask = house.fitting_mask(owner, record.id)
+    fitting = house.fitting_pictures(owner, record.id)
     watch.lap("store")
     settings: Settings = house.settings
-    data = finish_picture(settings, image, mask, record, format)
+    data = finish_picture(settings, fitting.image, fitting.mask, record, format)
     watch.lap("encode")
     headers = {"Vestiary-Fitting": record.id, "Content-Location": f"/v1/fittings/{record.id}/picture"}
     return picture_answer(data, format, {**engine_spans(record), **watch.spans}, **headers)

@@ -197,7 +197,7 @@ class Runner:
         job = Job(order, timings={"queue": max(time.time() - order.created, 0.0)})
         with self._lock:
             self._jobs[order.id] = job
-        self._board.post(order.id, LOOK)
+        self._board.post(order.id, job.progress)
         return job
 
     def _do(self, jobs: Sequence[Job]) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vestiary.serve.settings import Settings
-    from vestiary.types import Category, Garment, Person
+    from vestiary.types import Category, Fitting, Garment, Person
 
     U8 = NDArray[np.uint8]
 
@@ -212,9 +212,9 @@ class Service:
         """All fittings, the newest first; or those of a batch, in its order."""
         return [fitting_record(row) for row in self._fittings.rows(owner, batch)]
 
-    def wait(self, owner: str, id: str, timeout: float) -> FittingRecord:
-        """A fitting as soon as it has finished, or as it is after the timeout (seconds)."""
-        return self._fittings.wait(owner, id, timeout)
+    def wait(self, owner: str, id: str, timeout: float, gone: Event | None = None) -> FittingRecord:
+        """A fitting as soon as it has finished, or as it is after the timeout (seconds) or when the caller is gone."""
+        return self._fittings.wait(owner, id, timeout, gone)
 
     def watch(self, owner: str, id: str, gone: Event | None = None) -> Iterator[FittingRecord | Preview]:
         """A fitting as it is, then at each change, and previews, until it has finished or is deleted.
@@ -237,6 +237,14 @@ class Service:
         """Delete a fitting and its pictures; if it is under way, it stops."""
         self._fittings.row(owner, id)
         self._fittings.delete(owner, FittingRow.id == id)
+
+    def fitting_pictures(self, owner: str, id: str) -> Fitting:
+        """Picture, mask and layers at once.
+
+        Raises:
+            ConflictError: the fitting is not done.
+        """
+        return self._fittings.pictures(owner, id)
 
     def fitting_picture(self, owner: str, id: str) -> U8:
         """`(H, W, 3) uint8`: the person wearing the garments.

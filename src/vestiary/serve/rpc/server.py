@@ -303,8 +303,8 @@ class FittingRoom(FittingRoomServicer):
     def _picture(self, owner: str, record: FittingRecord, format: Any) -> bytes:
         if record.error is not None:
             raise error_of(record.error)
-        image = self._service.fitting_picture(owner, record.id)
-        return finish_picture(self._settings, image, self._service.fitting_mask(owner, record.id), record, format)
+        fitting = self._service.fitting_pictures(owner, record.id)
+        return finish_picture(self._settings, fitting.image, fitting.mask, record, format)
 
 
 def _key(context: Any) -> str | None:
