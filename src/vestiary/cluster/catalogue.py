@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 64  # pairs of one person that an actor does in one go
 _PART_LINES, _PART_SECONDS = 1000, 10.0
-_DIED = {"code": "engine", "message": "the actor that worked on this pair died."}
+_DIED: dict[str, Any] = {"code": "engine", "message": "the actor that worked on this pair died."}
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Fitter:
 
     def __init__(self, engine: str) -> None:
         self.engine: Any = load_engine(engine)
-        self.config = ReplicaConfig()
+        self.config = ReplicaConfig.model_validate({})
         self.memory = Memory(self.config.cache_mb * 2**20)
         self._used: dict[str, float] = {}
 
@@ -189,4 +189,5 @@ class Replica:
 
 def app(arguments: Mapping[str, str]) -> serve.Application:
     """The application, as a deployment file names it; its one argument is `engine`."""
-    return Replica.bind(arguments.get("engine", "embedded"))
+    deployment: Any = Replica
+    return deployment.bind(arguments.get("engine", "embedded"))

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vestiary.api import check_options, read_garment, scan_person
@@ -78,8 +79,8 @@ class Worker:
         lines = []
         for chunk in batch["pairs"]:
             for fields in json.loads(str(chunk)):
-                pair = Pair(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
-                lines.append(json.dumps(asdict(self.fit(pair)), ensure_ascii=False))
+                fields |= {name: tuple(fields[name]) for name in ("garments", "categories")}
+                lines.append(json.dumps(asdict(self.fit(Pair(**fields))), ensure_ascii=False))
         return {"line": lines}
 
     def fit(self, pair: Pair) -> Line:
@@ -104,7 +105,7 @@ class Worker:
     def _write(self, pair: Pair, picture: str) -> None:
         ready = self._kept(("prepared", pair.person), lambda: self._prepare(pair.person))
         worn = [
-            self._kept(("garment", category or "", path), lambda path=path, kind=category: self._read(path, kind))
+            self._kept(("garment", category or "", path), partial(self._read, path, category))
             for path, category in zip(pair.garments, pair.categories, strict=True)
         ]
         fitting = self._engine.fit(ready, worn, self._options)
