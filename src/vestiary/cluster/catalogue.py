@@ -122,6 +122,7 @@ def fit_catalogue(
     started = time.monotonic()
     if ending not in ENDINGS:
         raise OptionError(f"pictures are not written as .{ending} here.", hint=f"Choose of: {', '.join(ENDINGS)}.")
+    output = output if "://" in output else str(Path(output).resolve())  # actors have working folders of their own
     checked = check_options(load_engine(engine).Options, options).model_dump(mode="json")
     pairs = read_pairs(table, engine, checked)
     manifest = Manifest(output)
