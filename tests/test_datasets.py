@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -13,12 +12,10 @@ import pytest
 import trees
 from PIL import Image
 
-from vestiary.cli.main import main
 from vestiary.datasets import LAYOUTS, Dataset, detect, open_dataset
 from vestiary.datasets.check import check_dataset
-from vestiary.datasets.labels import TABLES, colours_of, needs_pose, to_parts
-from vestiary.errors import DatasetError, ImageError, InputError
-from vestiary.types import Joint, Part
+from vestiary.errors import DatasetError
+from vestiary.types import Part
 
 TREES: dict[str, Callable[[Path], Path]] = {
     "viton-hd": trees.viton_hd,
@@ -33,21 +30,6 @@ TREES: dict[str, Callable[[Path], Path]] = {
 
 def names(data: Dataset) -> list[str]:
     return [sample.name for sample in data]
-
-
-def pose() -> np.ndarray:
-    """Somebody upright in the middle of the trees' pictures."""
-    points = np.zeros((33, 4), np.float32)
-    points[:, :2], points[:, 3] = (48, 20), 0.9
-    for joint, x, y in (
-        ("SHOULDER", 8, 40), ("ELBOW", 10, 58), ("WRIST", 12, 74), ("HIP", 5, 74), ("KNEE", 6, 98), ("ANKLE", 6, 118),
-        ("INDEX", 12, 80), ("PINKY", 12, 80), ("THUMB", 12, 80), ("HEEL", 6, 122), ("EYE", 3, 18),
-    ):  # fmt: skip
-        points[Joint[f"LEFT_{joint}"], :2] = 48 + x, y
-        points[Joint[f"RIGHT_{joint}"], :2] = 48 - x, y
-    points[[Joint.LEFT_FOOT, Joint.RIGHT_FOOT], :2] = (54, 124), (42, 124)
-    points[[Joint.MOUTH_LEFT, Joint.MOUTH_RIGHT], :2] = (50, 26), (46, 26)
-    return points
 
 
 @pytest.mark.parametrize("layout", TREES)
@@ -184,7 +166,7 @@ def test_multimodal(tmp_path: Path) -> None:
         open_dataset(root, split="test")
     with pytest.raises(DatasetError, match="a pose is needed"):
         first.read_parts()
-    parts = first.read_parts(pose=pose())
+    parts = first.read_parts(pose=trees.pose())
     assert [parts[17 + 18 * band, 48] for band in (1, 2, 4)] == [Part.FACE, Part.NECK, Part.SHORTS]
 
 
@@ -205,7 +187,7 @@ def test_co_parsing(tmp_path: Path) -> None:
         "all": ["0009", "0010", "1005"],
     }
     assert open_dataset(root, split="tagged")[0].facts["tags"] == ["null", "blouse", "skirt"]
-    parts = open_dataset(root, split="train")[0].read_parts(pose=pose())
+    parts = open_dataset(root, split="train")[0].read_parts(pose=trees.pose())
     assert [parts[17 + 18 * band, 48] for band in (0, 2, 3, 4)] == [Part.HAIR, Part.TOP, Part.TROUSERS, Part.SHOES]
     (root / "labels.txt").write_text("0\tnull\n1\tshirt\n")
     with pytest.raises(DatasetError, match="line 2"):
@@ -272,160 +254,6 @@ def test_synthetic(tmp_path: Path) -> None:
     (root / "pairs.jsonl").write_text('{"id": 1}\n')
     with pytest.raises(DatasetError, match="line 1 has no 'person'"):
         open_dataset(root)
-
-
-def test_wrong_folder_says_what_it_found(tmp_path: Path) -> None:
-    (tmp_path / "letters").mkdir()
-    with pytest.raises(DatasetError, match=r"none of the known layouts. Found: letters/. Known layouts: synthetic"):
-        open_dataset(tmp_path)
-    with pytest.raises(InputError, match="does not exist"):
-        open_dataset(tmp_path / "nowhere")
-    trees.viton_hd(tmp_path / "zalando-hd-resized")
-    with pytest.raises(DatasetError, match="zalando-hd-resized looks like VITON-HD: hand in that folder"):
-        open_dataset(tmp_path)
-    with pytest.raises(DatasetError, match="zalando-hd-resized looks like VITON-HD: hand in that folder"):
-        open_dataset(tmp_path / "zalando-hd-resized" / "test")
-
-
-def test_half_a_layout_says_what_is_missing(tmp_path: Path) -> None:
-    root = trees.viton_hd(tmp_path)
-    for table in root.glob("*.txt"):
-        table.unlink()
-    with pytest.raises(DatasetError, match=r"looks like VITON-HD, but .*missing test_pairs.txt.*Found: test/, train/"):
-        open_dataset(root)
-    with pytest.raises(DatasetError, match="not in the layout of DressCode: missing upper_body/images"):
-        open_dataset(root, layout="dresscode")
-    with pytest.raises(DatasetError, match="It looks like Clothing Co-Parsing: layout='co-parsing'"):
-        open_dataset(trees.co_parsing(tmp_path / "ccp"), layout="viton-hd")
-    with pytest.raises(DatasetError, match=r"no layout 'vitonhd'. Choose one of: auto, synthetic, viton-hd"):
-        open_dataset(root, layout="vitonhd")
-
-
-def test_split_and_pairs_must_exist(tmp_path: Path) -> None:
-    root = trees.viton_hd(tmp_path)
-    with pytest.raises(DatasetError, match=r"a split must be chosen. Choose one of: train, test"):
-        open_dataset(root)
-    with pytest.raises(DatasetError, match="no split 'val'"):
-        open_dataset(root, split="val")
-    with pytest.raises(DatasetError, match="pairs cannot be 'both'"):
-        open_dataset(root, split="test", pairs="both")  # type: ignore[arg-type]
-    with pytest.raises(DatasetError, match="pairs nobody"):
-        open_dataset(trees.co_parsing(tmp_path / "ccp"), split="train", pairs="unpaired")
-
-
-def test_missing_files_are_named_and_can_be_left_out(tmp_path: Path) -> None:
-    root = trees.viton_hd(tmp_path)
-    (root / "test/cloth/00008_00.jpg").unlink()
-    (root / "test/image-parse-v3/00006_00.png").unlink()
-    with pytest.raises(DatasetError, match=r"1 of 2 samples lack files: .*00006_00.png, .*cloth.00008_00.jpg"):
-        open_dataset(root, split="test")
-    data = open_dataset(root, split="test", skip_missing=True)
-    assert names(data) == ["00006_00"]
-    assert data[0].parse is None
-    assert root / "test/cloth/00008_00.jpg" in data.missing
-    with pytest.raises(DatasetError, match=r"has no parse. It has: person, garment"):
-        data[0].read_parts()
-
-
-def test_damaged_pictures_raise_an_error_that_names_them(tmp_path: Path) -> None:
-    root = trees.viton_hd(tmp_path)
-    broken = [root / "test/image/00006_00.jpg", root / "test/image-parse-v3/00006_00.png"]
-    for path in broken:
-        path.write_bytes(path.read_bytes()[:150])
-    sample = open_dataset(root, split="test")[0]
-    with pytest.raises(ImageError, match=r"image.00006_00.jpg"):
-        sample.read_person()
-    with pytest.raises(ImageError, match=r"image-parse-v3.00006_00.png"):
-        sample.read_parts()
-    report = check_dataset(root)
-    assert [path for path, _ in report.broken if path in broken] == broken
-    assert not report.sound
-
-
-def test_command_says_layout_counts_and_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = trees.viton_hd(tmp_path)
-    assert main(["dataset", "check", str(root), "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["layout"] == "viton-hd"
-    assert [(p["split"], p["pairs"], p["whole"]) for p in report["parts"]][2:] == [
-        ("test", "paired", 2),
-        ("test", "unpaired", 2),
-    ]
-    (root / "test/cloth/00008_00.jpg").unlink()
-    (root / "test/image/00006_00.jpg").write_text("no picture")
-    assert main(["dataset", "check", str(root)]) == 7
-    said = capsys.readouterr()
-    assert "VITON-HD (layout viton-hd)" in said.out
-    assert "00008_00.jpg" in said.err
-    assert "00006_00.jpg" in said.err
-    assert main(["dataset", "check", str(tmp_path / "none"), "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "dataset"
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_every_label_means_something(table: str) -> None:
-    labels = TABLES[table]  # type: ignore[index]
-    sizes = {"cihp": 20, "lip": 20, "atr": 18, "multimodal": 24, "co-parsing": 59, "parts": 20}
-    assert len(labels) == sizes[table] == len({name for name, _ in labels}) == len(colours_of(table))  # type: ignore[arg-type]
-    for number, (_, meaning) in enumerate(labels):
-        drawn = np.full((40, 40), number, np.uint8)
-        parts = set(np.unique(to_parts(drawn, table, pose=pose() if needs_pose(table) else None)).tolist())  # type: ignore[arg-type]
-        if isinstance(meaning, Part):
-            assert parts <= {meaning, Part.DRESS, Part.TROUSERS}
-        else:
-            assert parts <= {Part[f"{s}_{p}"] for s in ("LEFT", "RIGHT") for p in ("ARM", "HAND", "LEG")} | {
-                Part.FACE,
-                Part.NECK,
-            }
-
-
-def test_lip_and_cihp_differ_in_label_10() -> None:
-    ten = np.full((4, 4), 10, np.uint8)
-    assert to_parts(ten, "cihp")[0, 0] == Part.NECK
-    assert to_parts(ten, "lip")[0, 0] == Part.DRESS
-
-
-def test_socks_go_to_the_nearer_leg() -> None:
-    numbers = np.zeros((40, 40), np.uint8)
-    numbers[10:30, 5:10], numbers[10:30, 30:35] = 17, 16  # the wearer's right is on the picture's left
-    numbers[30:36, 5:10] = numbers[30:36, 30:35] = 8
-    parts = to_parts(numbers, "cihp")
-    assert (parts[33, 7], parts[33, 32]) == (Part.RIGHT_LEG, Part.LEFT_LEG)
-
-
-def test_maps_saved_as_colours_are_read(tmp_path: Path) -> None:
-    root = trees.viton_hd(tmp_path)
-    sample = open_dataset(root, split="test")[0]
-    expected = sample.read_labels()
-    assert sample.parse is not None
-    with Image.open(sample.parse) as stored:
-        colours = stored.convert("RGB")
-    shades = np.asarray(colours).copy()
-    shades[shades == 255] = 254  # as VITON-HD's own palette has it
-    Image.fromarray(shades).save(sample.parse)
-    assert (sample.read_labels() == expected).all()
-    Image.new("RGB", (96, 128), (90, 90, 90)).save(sample.parse)
-    with pytest.raises(DatasetError, match=r"the colour \[90, 90, 90\] is none of the table cihp"):
-        sample.read_labels()
-
-
-def test_labels_beyond_the_table_are_refused() -> None:
-    numbers = np.full((4, 4), 22, np.uint8)
-    with pytest.raises(DatasetError, match="holds label 22; cihp ends at 19"):
-        to_parts(numbers, "cihp")
-    assert (to_parts(np.full((4, 4), 255, np.uint8), "atr") == Part.BACKGROUND).all()
-
-
-@pytest.mark.train
-def test_co_parsing_agrees_with_the_recipe() -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("efficientnet_lite_pytorch")
-    from vestiary.training.people import OF_LABEL
-
-    for name, meaning in TABLES["co-parsing"]:
-        if name in OF_LABEL:
-            word = meaning.name.lower() if isinstance(meaning, Part) else meaning
-            assert word == OF_LABEL[name], name
 
 
 def test_samples_travel_to_other_processes(tmp_path: Path) -> None:

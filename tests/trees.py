@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from vestiary.datasets.labels import TABLES, colours_of
+from vestiary.types import Joint
 
 WIDTH, HEIGHT = 96, 128
 SKETCH = {  # rows of a person standing in the middle, in the words of the tables
@@ -191,3 +192,18 @@ def synthetic(root: Path) -> Path:
         lines.append(json.dumps(item))
     (root / "pairs.jsonl").write_text("\n".join(lines) + "\n")
     return root
+
+
+def pose() -> np.ndarray:
+    """Somebody upright in the middle of the trees' pictures."""
+    points = np.zeros((33, 4), np.float32)
+    points[:, :2], points[:, 3] = (48, 20), 0.9
+    for joint, x, y in (
+        ("SHOULDER", 8, 40), ("ELBOW", 10, 58), ("WRIST", 12, 74), ("HIP", 5, 74), ("KNEE", 6, 98), ("ANKLE", 6, 118),
+        ("INDEX", 12, 80), ("PINKY", 12, 80), ("THUMB", 12, 80), ("HEEL", 6, 122), ("EYE", 3, 18),
+    ):  # fmt: skip
+        points[Joint[f"LEFT_{joint}"], :2] = 48 + x, y
+        points[Joint[f"RIGHT_{joint}"], :2] = 48 - x, y
+    points[[Joint.LEFT_FOOT, Joint.RIGHT_FOOT], :2] = (54, 124), (42, 124)
+    points[[Joint.MOUTH_LEFT, Joint.MOUTH_RIGHT], :2] = (50, 26), (46, 26)
+    return points
