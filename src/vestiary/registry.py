@@ -87,6 +87,25 @@ DIFFUSION = EngineSpec(
     needs=("torch", "diffusers", "transformers", "accelerate", "safetensors"),
     install='pip install "vestiary[diffusion]"',
 )
+FASHN = EngineSpec(
+    name="fashn",
+    target="vestiary.engines.fashn:FashnEngine",
+    summary="FASHN VTON 1.5, a published model without a mask, through its own package; wants a GPU",
+    licence="Apache-2.0; its human parser: NVIDIA, non-commercial",
+    needs=("torch", "huggingface_hub", "safetensors", "fashn_vton"),
+    install=(
+        'pip install "vestiary[diffusion]" '
+        '"git+https://github.com/fashn-AI/fashn-vton-1.5@7c0f10af3f91ad4048fe9729c470a13ef905d25a"'
+    ),
+)
+CATVTON_FLUX = EngineSpec(
+    name="catvton-flux",
+    target="vestiary.engines.catvton_flux:CatvtonFluxEngine",
+    summary="CatVTON on FLUX.1 Fill, a published diffusion transformer of 12 billion parameters; wants 40 GB of GPU",
+    licence="FLUX.1 [dev] Non-Commercial License",
+    needs=("torch", "diffusers", "transformers", "accelerate", "safetensors", "peft"),
+    install='pip install "vestiary[diffusion]"',
+)
 
 
 def list_engines() -> dict[str, EngineSpec]:
