@@ -281,6 +281,36 @@ def test_it_says_what_happens_to_the_photo_and_has_names_for_readers(page: Any, 
         assert page.get_by_role("button", name=name).is_visible()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_state_passes_the_scan(browser: Any, service: Any, shop: Any, folder: Path, theme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    def violations() -> list[str]:
+        told = Axe().run(page).response["violations"]
+        return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in told]
+
+    context = browser.new_context(viewport={"width": 900, "height": 760}, color_scheme=theme)
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{shop.server_port}/studio/button/demo.html")
+    if theme == "dark":  # the shop's own page is light
+        page.add_style_tag(content=":root { color-scheme: dark; } vestiary-try-on { --vestiary-accent: #7a2e1d }")
+    found = {"closed": violations()}
+    button = page.locator("vestiary-try-on").nth(0)
+    button.locator("#open").click()
+    assert button.locator("dialog").get_attribute("lang") == "en"
+    found["choose"] = violations()
+    button.locator("#file").set_input_files(folder / "text.jpg")
+    button.locator("#error").wait_for()
+    found["error"] = violations()
+    button.locator("#file").set_input_files(folder / "person.jpg")
+    button.locator("#after").wait_for(state="visible")
+    found["result"] = violations()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.tagName") == "VESTIARY-TRY-ON"  # the focus goes back to the button
+    context.close()
+    assert {state: what for state, what in found.items() if what} == {}
+
+
 def test_a_phone_shows_all_of_it(browser: Any, service: Any, shop: Any, folder: Path) -> None:
     context = browser.new_context(
         viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True, color_scheme="dark"

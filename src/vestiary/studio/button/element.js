@@ -62,6 +62,7 @@ class TryOn extends HTMLElement {
 
   translate() {
     const words = this.words;
+    for (const part of [this.at.open, this.dialog]) part.lang = words === WORDS.zh ? "zh-CN" : "en"; // the page's may be another
     this.shadowRoot.querySelector("slot").textContent = words.button;
     const named = ["title", "tips", "choose", "take", "shoot", "back", "save", "another", "again", "remove"];
     for (const id of named) this.at[id].textContent = words[id];

@@ -3,12 +3,13 @@ const STYLE = `
   :host { display: inline-block; font-family: var(--vestiary-font, system-ui, sans-serif);
     --accent: var(--vestiary-accent, #1d4ed8); --on-accent: var(--vestiary-on-accent, #fff);
     --surface: var(--vestiary-surface, light-dark(#fff, #18181b));
+    --focus: var(--vestiary-focus, light-dark(#1d4ed8, #93c5fd));
     --text: var(--vestiary-text, light-dark(#18181b, #f4f4f5)); --radius: var(--vestiary-radius, 12px); }
   [hidden] { display: none !important; }
   button { font: inherit; min-height: 44px; padding: 0 18px; border-radius: var(--radius); cursor: pointer;
     border: 1px solid currentColor; background: none; color: inherit; }
   .primary { background: var(--accent); color: var(--on-accent); border-color: transparent; font-weight: 600; }
-  button:focus-visible, input:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+  button:focus-visible, input:focus-visible { outline: 3px solid var(--focus); outline-offset: 2px; }
   button:disabled { opacity: 0.6; cursor: default; }
   dialog { border: 0; padding: 20px; width: min(92vw, 460px); max-height: 94dvh; box-sizing: border-box;
     overflow: auto; border-radius: var(--radius); background: var(--surface); color: var(--text); line-height: 1.45; }
