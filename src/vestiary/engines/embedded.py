@@ -17,7 +17,20 @@ from vestiary import weights
 from vestiary.clock import Clock
 from vestiary.engines.provenance import describe
 from vestiary.errors import Cancelled, GarmentError
-from vestiary.fitting import agnostic, backdrop, blend, body, cloth, heal, layers, light, placement, refine, removal
+from vestiary.fitting import (
+    agnostic,
+    backdrop,
+    blend,
+    body,
+    cloth,
+    heal,
+    layers,
+    light,
+    placement,
+    refine,
+    removal,
+    worn,
+)
 from vestiary.garment.landmarks import front_neckline
 from vestiary.person.describe import require_half
 from vestiary.types import LOWER, UPPER, Fitting, Garment, Part, Person
@@ -79,7 +92,7 @@ class EmbeddedEngine:
         """Body curves, what is behind the clothes, and the light, for any number of garments."""
         clock = Clock()
         window = window_of(person)
-        near = cut_to(person, window)
+        near = worn.settle_legs(cut_to(person, window))
         shape = body.measure(near)
         clock.lap("body")
         behind = agnostic.undress(near, shape)
@@ -246,10 +259,10 @@ def _layers(
         "light": whole(np.clip(128 * np.exp(prepared.light), 0, 255).astype(np.uint8)),
         **{name: whole(layer) for name, layer in canvas.layers.items()},
     }
-    for number, worn in enumerate(cloths):
-        for name, piece in worn.pieces.items():
+    for number, one in enumerate(cloths):
+        for name, piece in one.pieces.items():
             rgba = np.dstack([piece.colour, piece.alpha * 255]).round().astype(np.uint8)
-            kept[f"{number}_{worn.garment.category}_{name}"] = whole(rgba, piece.box)
+            kept[f"{number}_{one.garment.category}_{name}"] = whole(rgba, piece.box)
     kept["mask"] = mask
     return kept
 

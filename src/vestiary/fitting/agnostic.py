@@ -8,6 +8,7 @@ further in.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -36,6 +37,7 @@ class Agnostic:
         arms: `(H, W) uint8` soft mask of the bare arms.
         legs: `(H, W) uint8` soft mask of the bare legs.
         trunk: `(H, W) uint8` soft mask of neck and torso down to the crotch.
+        lower_end: pixels down the torso's axis to which the lower garment is worn; endless for trousers.
     """
 
     background: U8
@@ -44,6 +46,7 @@ class Agnostic:
     arms: U8
     legs: U8
     trunk: U8
+    lower_end: float = math.inf
 
 
 def undress(person: Person, body: Body) -> Agnostic:
@@ -56,13 +59,35 @@ def undress(person: Person, body: Body) -> Agnostic:
         person.is_part(*UPPER_CLOTHES, *LOWER_CLOTHES).view(np.uint8), np.ones((reach, reach), np.uint8)
     )
     background = continue_picture(person.image, somebody, clothes, fade=0.5 * body.unit)
-    lower_seen = person.is_part(*LOWER_CLOTHES)
+    lower_seen, lower_end = _seen_below(person, body)
     lower = None
     if lower_seen.sum() > 0.05 * body.unit**2:
         core = cv2.erode(lower_seen.view(np.uint8), np.ones((5, 5), np.uint8))
         below = cv2.bitwise_and(cv2.bitwise_or(trunk, legs), clothes * 255)
         lower = continue_picture(person.image, 1 - core, below, fade=1.5 * body.unit)
-    return Agnostic(background, _skin(person, body), lower, arms, legs, trunk)
+    return Agnostic(background, _skin(person, body), lower, arms, legs, trunk, lower_end)
+
+
+def _seen_below(person: Person, body: Body) -> tuple[NDArray[np.bool_], float]:
+    """Where the lower garment is seen, or else the skirt of a dress; and how far down the torso's axis it is worn."""
+    seen = person.is_part(*LOWER_CLOTHES)
+    enough = 0.05 * body.unit**2
+    if seen.sum() > enough:
+        bare = person.is_part(Part.LEFT_LEG, Part.RIGHT_LEG).sum() > 3 * enough
+        return seen, float(np.percentile(_levels(seen, body), 99)) if bare else math.inf
+    dress = person.is_part(Part.DRESS)
+    low = _levels(dress, body) > body.torso - 0.45 * body.unit
+    if low.sum() <= enough:
+        return seen, math.inf
+    skirt = np.zeros_like(dress)
+    skirt[dress] = low
+    return skirt, float(np.percentile(_levels(skirt, body), 99))
+
+
+def _levels(where: NDArray[np.bool_], body: Body) -> NDArray[np.float64]:
+    """Pixels down the torso's axis of each pixel of a mask, in the order of its pixels."""
+    y, x = np.nonzero(where)
+    return np.asarray((x - body.neck[0]) * body.down[0] + (y - body.neck[1]) * body.down[1], np.float64)
 
 
 def continue_picture(image: U8, hidden: U8, wanted: U8, *, fade: float) -> U8:

@@ -96,7 +96,7 @@ def without_remains(matte: F32, sure: NDArray[np.bool_], unit: float) -> F32:
         large[0] = True
         large[np.unique(labels[sure])] = True
         solid[~large[labels]] = 0
-    return np.minimum(matte, solid.astype(np.float32) / 255)
+    return np.asarray(np.minimum(matte, solid.astype(np.float32) / 255), np.float32)
 
 
 def change_ground(image: U8, matte: F32, plate: U8, stand: Stand, name: str) -> U8:

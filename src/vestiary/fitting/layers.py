@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -160,10 +161,12 @@ def take_away(
     trunk, arms, legs = (m.astype(np.float32) / 255.0 for m in (agnostic.trunk, agnostic.arms, agnostic.legs))
     keeps_lower = agnostic.lower is not None and not kinds & (LOWER | {"dress"})
     below = np.clip((level - waist) / (0.02 * body.unit) + 0.5, 0, 1)
+    if keeps_lower and agnostic.lower_end < math.inf:
+        below *= np.clip((agnostic.lower_end - level) / (0.02 * body.unit) + 0.5, 0, 1)
     skin = np.maximum(trunk * ((1 - below) if keeps_lower else 1), arms)
     if kinds & (LOWER | {"dress"}):
         skin = np.maximum(skin, legs * (level > legs_from(cloths) - 0.15 * body.unit))
-    elif not keeps_lower:
+    elif not keeps_lower or agnostic.lower_end < math.inf:
         skin = np.maximum(skin, legs)
     canvas.lay(agnostic.skin, away * skin, kind=Kind.SKIN)
     if keeps_lower and agnostic.lower is not None:

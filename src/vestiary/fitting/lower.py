@@ -62,7 +62,9 @@ def _place_legs(body: Body, garment: Garment, marks: F64, scale: float, waist: f
     crotch = body.centre(crotch_level)
     pieces, polygons = {}, {}
     hem_level = crotch_level
-    shares = [_leg_share(body, garment, marks, scale, side, crotch) for side in SIDES]
+    # The crotch of a flat garment is often misread, where its legs lie together; waistband and hem are not.
+    fall = crotch_level - waist
+    shares = [_leg_share(body, garment, marks, scale, side, crotch, rise - fall) for side in SIDES]
     share = float(np.mean(shares))
     for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
         name = side.upper()
@@ -106,12 +108,18 @@ def _project(line: F64, along: F64, point: F64) -> float:
     return float(along[int(np.argmin(np.linalg.norm(line - point, axis=1)))])
 
 
-def _leg_share(body: Body, garment: Garment, marks: F64, scale: float, side: Side, crotch: F64) -> float:
-    """Where on the leg the garment ends, 0 = hip, 1 = ankle; nearly ankle-long trousers are worn ankle-long."""
+def _leg_share(body: Body, garment: Garment, marks: F64, scale: float, side: Side, crotch: F64, spare: float) -> float:
+    """Where on the leg the garment ends, 0 = hip, 1 = ankle; nearly ankle-long trousers are worn ankle-long.
+
+    Args:
+        spare: pixels by which the garment's crotch lies lower below its waistband than the body's.
+    """
     leg = body.legs[side]
     name = side.upper()
     inseam = marks[[L.CROTCH, L[f"KNEE_INNER_{name}"], L[f"HEM_INNER_{name}"]]]
     length = float(np.linalg.norm(np.diff(inseam, axis=0), axis=1).sum()) * scale
+    if garment.category == "trousers":
+        length += spare
     share = (float(np.clip(_project(leg.line, leg.along, crotch), 0.1 * body.unit, 0.6 * body.unit)) + length) / leg.end
     knee = leg.joint / leg.end
     if garment.category == "shorts":

@@ -93,8 +93,15 @@ def legs_from(cloths: Sequence[Cloth]) -> float:
 
 def _is_long(person: Person, body: Body, old: NDArray[np.bool_], below: NDArray[np.bool_]) -> bool:
     """Whether the old top or coat hangs far below the new hem and hides nearly all that is worn there."""
-    hanging = int((old & below).sum())
-    return hanging > 0.30 * body.unit**2 and int((person.is_part(*LOWER_CLOTHES) & below).sum()) < 0.5 * hanging
+    hanging = old & below
+    count = int(hanging.sum())
+    if count <= 0.30 * body.unit**2:
+        return False
+    rows = np.flatnonzero(hanging.any(axis=1))
+    beside = below & person.is_part(*LOWER_CLOTHES, Part.LEFT_LEG, Part.RIGHT_LEG)
+    beside[: rows[0]] = beside[rows[-1] + 1 :] = False
+    known = max(int((person.is_part(*LOWER_CLOTHES) & below).sum()), int(beside.sum()))
+    return known < 0.5 * count
 
 
 def waistband(person: Person, body: Body, cloths: Sequence[Cloth], level: F32) -> float:
