@@ -54,7 +54,7 @@ def tiny_folder(place: Path, *, mask_free: bool = False) -> Path:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VESTIARY_CONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("VESTIARY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     return tiny_folder(tmp_path / "weights")
 
 

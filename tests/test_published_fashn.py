@@ -66,7 +66,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(sys.modules, "fashn_vton", module)
     monkeypatch.setenv("VESTIARY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("VESTIARY_CONFIG", str(tmp_path / "config"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "_verify", lambda part, folder: None)
     monkeypatch.setattr(room, "free", lambda device: 10**12)
     monkeypatch.setattr(room, "parameters_in", lambda files: 1)

@@ -16,6 +16,7 @@ from vestiary.download import sha256_of
 from vestiary.errors import MissingExtraError, OutputError, WeightsError
 from vestiary.weights import cache_dir
 
+EXTRA = 'pip install "vestiary[diffusion]"'
 _verified: set[tuple[Path, int, str]] = set()
 
 
@@ -93,9 +94,11 @@ def _local(published: Published, part: Part) -> Path | None:
 
 def _cached(part: Part) -> Path | None:
     """The part's folder in the hub's own cache."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
+    try:
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
+    except ImportError:
+        return None
     name = repo_folder_name(repo_id=part.repo, repo_type="model")
     place = Path(constants.HF_HUB_CACHE) / name / "snapshots" / part.revision
     return place if place.is_dir() else None
@@ -108,10 +111,8 @@ def _download(published: Published, part: Part) -> Path:
             f"{published.name} needs {part.repo}, and no commit of it is pinned.",
             hint=f"Name one: {published.name}@<the 40 digits of the commit>. Or put {expected_files(published, part)}.",
         )
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise MissingExtraError("huggingface_hub is not installed.", hint='pip install "vestiary[diffusion]"') from None
+    from huggingface_hub import snapshot_download
+
     try:
         own = by_hand(published) / part.name if published.traits.get("one_folder") else None
         place = Path(snapshot_download(part.repo, revision=part.revision, allow_patterns=part.patterns, local_dir=own))
@@ -150,8 +151,10 @@ def _verify(part: Part, folder: Path) -> None:
 
 
 def _check_disk(parts: list[Part]) -> None:
-    from huggingface_hub import constants
-
+    try:
+        from huggingface_hub import constants
+    except ImportError:
+        raise MissingExtraError("huggingface_hub is not installed.", hint=EXTRA) from None
     place = Path(constants.HF_HUB_CACHE)
     existing = next(folder for folder in (place, *place.parents) if folder.exists())
     needed, free = sum(part.bytes for part in parts), shutil.disk_usage(existing).free
