@@ -213,6 +213,10 @@ def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         fit(str(tmp_path))
     monkeypatch.setenv("VESTIARY_DIFFUSION_WEIGHTS", models["masked"])
     assert fit("").provenance["model"]["name"] == "tiny-0"
+    monkeypatch.setenv("VESTIARY_DIFFUSION_WEIGHTS", os.pathsep.join([models["masked"], models["free"]]))
+    assert fit("free").provenance["model"]["name"] == "tiny-1"
+    with pytest.raises(OptionError, match=r"not among those of this machine.*Choose one of: masked, free"):
+        fit(models["pair"])
 
 
 @marked

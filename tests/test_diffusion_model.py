@@ -151,6 +151,14 @@ def test_missing_damaged_and_changed_files(folder: Path, saved: Path) -> None:
         TryOnModel.load(folder)
 
 
+def test_variants_and_other_networks(folder: Path) -> None:
+    save_file({"x": torch.zeros(1)}, folder / "unet" / "diffusion_pytorch_model.fp16.safetensors")
+    TryOnModel.load(folder)
+    shutil.copy(folder / "vae" / "config.json", folder / "unet" / "config.json")
+    with pytest.raises(WeightsError, match="unet holds AutoencoderKL, not UNet2DConditionModel"):
+        TryOnModel.load(folder)
+
+
 def test_networks_that_do_not_fit_together() -> None:
     model = tiny_model(controls=())
     model.unet.register_to_config(in_channels=4)

@@ -66,12 +66,12 @@ def preview_map(latents: Tensor, pictures: Tensor) -> Tensor:
         latents: `(N, C, h, w)`.
         pictures: `(N, 3, H, W)`, what was encoded.
     """
-    seen = F.interpolate(pictures.to(latents.device).float(), latents.shape[-2:], mode="area")
-    known = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1]).double()
+    seen = F.interpolate(pictures.to(latents.device).float(), latents.shape[-2:], mode="area").cpu()
+    known = latents.cpu().permute(0, 2, 3, 1).reshape(-1, latents.shape[1]).double()  # not every device has doubles
     known = torch.cat([known, torch.ones_like(known[:, :1])], dim=1)
     colours = seen.permute(0, 2, 3, 1).reshape(-1, 3).double()
-    ridge = 1e-3 * torch.eye(known.shape[1], dtype=known.dtype, device=known.device)
-    return torch.linalg.solve(known.T @ known + ridge, known.T @ colours).float()
+    ridge = 1e-3 * torch.eye(known.shape[1], dtype=known.dtype)
+    return torch.linalg.solve(known.T @ known + ridge, known.T @ colours).float().to(latents.device)
 
 
 def preview(latents: Tensor, linear: Tensor) -> Tensor:

@@ -29,6 +29,9 @@ def load_network(kind: Any, folder: Path) -> Any:
         WeightsError: a file is missing or damaged, or the first keys and shapes that do not fit.
     """
     config = read_json(folder / "config.json")
+    named = config.get("_class_name", (config.get("architectures") or [kind.__name__])[0])
+    if named not in (kind.__name__, "CLIPModel"):
+        raise WeightsError(f"{folder} holds {named}, not {kind.__name__}.", hint="See docs/diffusion.md.")
     try:
         with init_empty_weights(include_buffers=False):
             network = kind(CLIPTextConfig(**config)) if kind is CLIPTextModel else kind.from_config(config)
@@ -96,7 +99,8 @@ def _tensors(folder: Path) -> dict[str, torch.Tensor]:
         others = [path.name for path in folder.glob("*.bin")]
         hint = f"Convert {others[0]} to safetensors." if others else "Get the model again."
         raise WeightsError(f"there is no .safetensors file in {folder}.", hint=hint)
-    for file in files:
+    plain = [file for file in files if file.name.count(".") == 1]  # beside them may lie variants: NAME.fp16.safetensors
+    for file in plain or files:
         try:
             tensors |= load_file(file)
         except (SafetensorError, OSError) as problem:

@@ -117,10 +117,20 @@ class DiffusionEngine:
 def weights_of(options: DiffusionOptions) -> str:
     """The folder or published name that the options, or else the environment, name.
 
+    If the environment names some, no others can be asked for, so that callers of a service cannot make it open folders
+    and fetch weights of their choice; the last part of a folder's path is its name then.
+
     Raises:
         WeightsError: neither names one.
+        OptionError: the environment names others.
     """
-    name = options.weights or os.environ.get(WEIGHTS_VARIABLE, "")
+    ours = {Path(name).name: name for name in os.environ.get(WEIGHTS_VARIABLE, "").split(os.pathsep) if name}
+    name = options.weights or next(iter(ours.values()), "")
+    if ours and name not in ours.values():
+        if name not in ours:
+            hint = f"Choose one of: {', '.join(ours)}. The variable {WEIGHTS_VARIABLE} lists them."
+            raise OptionError("these weights are not among those of this machine.", hint=hint)
+        name = ours[name]
     if not name:
         raise WeightsError(
             "the engine 'diffusion' ships no weights, and none were named.",
