@@ -67,10 +67,12 @@ class Server:
         self.process.wait(60)
 
     def memory(self) -> float:
-        """Resident memory in MiB."""
+        """Resident memory of its processes in MiB."""
         assert self.process is not None
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        states = [Path(f"/proc/{one}/status").read_text() for one in (pid, *children)]
+        return sum(int(state.partition("VmRSS:")[2].split()[0]) for state in states) / 1024
 
 
 def pictures(folder: Path | None, shipped: dict[str, Path], count: int) -> list[Path]:
@@ -156,6 +158,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--count", type=int, default=6, help="people and garments")
     parser.add_argument("--people", type=Path)
     parser.add_argument("--garments", type=Path)
@@ -170,7 +173,8 @@ def main() -> None:
     people = pictures(given.people, samples.people(), given.count)
     garments = pictures(given.garments, samples.garments(), given.count)
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), given.port, "--workers", str(given.workers), "--rate-per-minute", "1000000")
+        flags = ("--workers", str(given.workers), "--processes", str(given.processes), "--rate-per-minute", "1000000")
+        server = Server(Path(folder), given.port, *flags)
         server.start()
         try:
             figures = _measure(server, people, garments, given)

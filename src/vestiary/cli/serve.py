@@ -13,8 +13,7 @@ from vestiary.errors import MissingExtraError
 if TYPE_CHECKING:
     import socket
 
-    from fastapi import FastAPI
-
+    from vestiary.serve.keys import Keys
     from vestiary.serve.settings import Settings
 
 
@@ -45,12 +44,22 @@ def run(settings: Settings, *, as_json: bool = False, verbose: bool = False) -> 
     try:
         from vestiary.serve import server
         from vestiary.serve.app import create_app
+        from vestiary.serve.finish import check_signing
+        from vestiary.serve.keys import Keys
+        from vestiary.serve.processes import Processes
+        from vestiary.serve.service import Service
     except ImportError:
         raise MissingExtraError("the service is not installed.", hint='Type: pip install "vestiary[serve]"') from None
     with server.listen(settings.host, settings.port) as door:
-        app = create_app(settings)
         address = _address(settings, door)
-        _tell(app, settings, address, as_json=as_json)
+        if settings.processes > 1:
+            check_signing(settings)
+            service = Service(settings)  # so that what is wrong is told once, here
+            _tell(Keys(service.database), settings, address, as_json=as_json)
+            service.close()
+            raise SystemExit(Processes(settings, door, verbose=verbose).run())
+        app = create_app(settings)
+        _tell(app.state.keys, settings, address, as_json=as_json)
         server.run(app, door, verbose=verbose)
 
 
@@ -59,7 +68,7 @@ def _address(settings: Settings, door: socket.socket) -> str:
     return f"http://{host}:{door.getsockname()[1]}"
 
 
-def _tell(app: FastAPI, settings: Settings, address: str, *, as_json: bool) -> None:
+def _tell(keys: Keys, settings: Settings, address: str, *, as_json: bool) -> None:
     if as_json:
         say.data({"address": address, "keys": settings.needs_keys, "studio": settings.studio})
         return
@@ -68,7 +77,7 @@ def _tell(app: FastAPI, settings: Settings, address: str, *, as_json: bool) -> N
         if not settings.is_local:
             say.words("note: everybody who reaches this address may use it: keys are off.")
         return
-    if not any(key.revoked is None for key in app.state.keys.all()):
+    if not any(key.revoked is None for key in keys.all()):
         place = f" --database {settings.database}" if settings.database else ""
         say.words("Callers need a key, and there is none yet. Make the first one in another terminal:")
         say.words(f"  vestiary keys create NAME --scope read --scope write --scope delete{place}")

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     anonymize: bool = Field(False, description="Hide faces in what is stored.")
 
     workers: int = Field(2, ge=0, le=64, description="Fittings at a time; 0 only accepts work, for other hosts to do.")
+    processes: int = Field(1, ge=1, le=64, description="Processes that share the workers; each uses a core of its own.")
     queue_size: int = Field(64, ge=1, description="Fittings that may wait; more are answered with 429.")
     batch_size: int = Field(4, ge=1, le=64, description="Fittings that are done together when an engine can.")
     batch_wait_ms: float = Field(5.0, ge=0, le=1000, description="How long a fitting waits for others to join it.")
