@@ -55,7 +55,7 @@ class Process:
             assert line, self.log()
             said += line
         self.address = json.loads(said)["address"]
-        self.client = httpx.Client(base_url=self.address, timeout=20)
+        self.client = httpx.Client(base_url=self.address, timeout=60)
         self.client.get("/health")
 
     @property
@@ -102,7 +102,7 @@ class Process:
     def state(self, id: str) -> str:
         return str(self.client.get(f"/v1/fittings/{id}").json()["state"])
 
-    def until(self, id: str, *states: str, seconds: float = 10.0) -> str:
+    def until(self, id: str, *states: str, seconds: float = 30.0) -> str:
         """The fitting's state, once it is one of these."""
         end = time.monotonic() + seconds
         while (state := self.state(id)) not in states:
