@@ -10,8 +10,8 @@ import pytest
 from tests.figures import garment, person
 from vestiary.engines.embedded import EmbeddedEngine, EmbeddedOptions
 from vestiary.errors import Cancelled, GarmentError, PersonError
-from vestiary.fitting import agnostic, body, deform, light, placement
-from vestiary.types import Joint, Part
+from vestiary.fitting import agnostic, body, deform, light, placement, worn
+from vestiary.types import Joint, Landmark, Part
 
 ENGINE = EmbeddedEngine()
 
@@ -220,3 +220,41 @@ def test_the_clothes_of_somebody_beside_stay():
     parts[100:220, 10:60], image[100:220, 10:60] = Part.TOP, (160, 40, 40)
     _, fitting = fit("tee_white.jpg", wearer=replace(alone, parts=parts, image=image))
     assert np.array_equal(fitting.image[100:220, 12:58], image[100:220, 12:58])
+
+
+def test_trousers_whose_crotch_is_misread_keep_their_length():
+    shape, jeans = body.measure(person()), garment("jeans_blue.jpg")
+    marks = jeans.landmarks.copy()
+    middle = (marks[Landmark.HEM_INNER_LEFT] + marks[Landmark.HEM_INNER_RIGHT]) / 2
+    marks[Landmark.CROTCH, :2] += 0.35 * (middle - marks[Landmark.CROTCH])[:2]
+    read, misread = (placement.place(shape, g).hem_level for g in (jeans, replace(jeans, landmarks=marks)))
+    assert misread == pytest.approx(read, abs=0.1 * shape.unit)
+
+
+def test_white_trouser_legs_are_not_taken_for_bare_legs():
+    wearer = person()
+    parts, image = wearer.parts.copy(), wearer.image.copy()
+    shins = wearer.is_part(Part.TROUSERS) & (np.arange(len(parts))[:, None] > 290)
+    parts[shins] = Part.LEFT_LEG
+    image[shins] = (245, 245, 240)
+    white = replace(wearer, parts=parts, image=image)
+    assert (worn.settle_legs(white).parts[shins] == Part.TROUSERS).all()
+    image = image.copy()
+    image[shins] = (205, 165, 145)
+    bare = replace(wearer, parts=parts, image=image)
+    assert worn.settle_legs(bare) is bare
+
+
+def test_a_coat_that_hangs_beside_bare_legs_goes_and_what_is_worn_under_it_is_continued():
+    wearer = person()
+    parts, image = wearer.parts.copy(), wearer.image.copy()
+    rows, columns = np.mgrid[: parts.shape[0], : parts.shape[1]]
+    legs = wearer.is_part(Part.TROUSERS)
+    parts[legs & (rows > 235)], image[legs & (rows > 235)] = Part.LEFT_LEG, (205, 165, 145)
+    coat = (rows > 190) & (rows < 300) & (columns > 150) & (columns < 190)
+    parts[coat], image[coat] = Part.OUTERWEAR, (10, 10, 10)
+    worn_open = replace(wearer, parts=parts, image=image, silhouette=np.where(parts > 0, 255, 0).astype(np.uint8))
+    _, fitting = fit("tee_white.jpg", wearer=worn_open)
+    thigh = fitting.image[270, 165:175].mean(axis=0)
+    assert thigh[0] > 120
+    assert thigh[0] > thigh[2] + 15

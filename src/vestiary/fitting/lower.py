@@ -14,6 +14,9 @@ from vestiary.types import Landmark as L
 F64 = NDArray[np.float64]
 
 HIPS, WAIST = 1.46, 1.14  # flat widths at hips and waistband in shoulder units of a regular fit
+# Trousers that seem to reach this share of the leg are worn to the ankle: wide ones and ones photographed from above
+# measure shorter than they are.
+ANKLE_LONG = 0.74
 
 
 def place_lower(body: Body, garment: Garment, marks: F64, size: float) -> Placement:
@@ -66,6 +69,8 @@ def _place_legs(body: Body, garment: Garment, marks: F64, scale: float, waist: f
     fall = crotch_level - waist
     shares = [_leg_share(body, garment, marks, scale, side, crotch, rise - fall) for side in SIDES]
     share = float(np.mean(shares))
+    if garment.category == "trousers":
+        share = float(np.clip(share, 0.5, 1.06)) if share < ANKLE_LONG else float(np.clip(share, 1.01, 1.06))
     for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
         name = side.upper()
         outer = marks[[L[f"{n}_{name}"] for n in ("WAIST", "HIP", "KNEE_OUTER", "HEM")]]
@@ -109,7 +114,7 @@ def _project(line: F64, along: F64, point: F64) -> float:
 
 
 def _leg_share(body: Body, garment: Garment, marks: F64, scale: float, side: Side, crotch: F64, spare: float) -> float:
-    """Where on the leg the garment ends, 0 = hip, 1 = ankle; nearly ankle-long trousers are worn ankle-long.
+    """Where on the leg the garment ends, 0 = hip, 1 = ankle.
 
     Args:
         spare: pixels by which the garment's crotch lies lower below its waistband than the body's.
@@ -124,7 +129,7 @@ def _leg_share(body: Body, garment: Garment, marks: F64, scale: float, side: Sid
     knee = leg.joint / leg.end
     if garment.category == "shorts":
         return float(np.clip(share, 0.30 * knee, 1.15 * knee))
-    return float(np.clip(share, knee, 1.06)) if share < 0.84 else float(np.clip(share, 1.01, 1.06))
+    return float(np.clip(share, knee, 1.2))
 
 
 def _leg_polygon(outer: F64, inner: F64) -> F64:
