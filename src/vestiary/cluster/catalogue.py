@@ -10,6 +10,7 @@ import json
 import logging
 import secrets
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -165,14 +166,15 @@ def _stream(cut: Sequence[Sequence[Pair]], work: Work, actors: int) -> Iterator[
     import ray
 
     rows = [{"pairs": json.dumps([asdict(pair) for pair in chunk])} for chunk in cut]
+    most = min(actors, len(rows))
     with _settings():
         lines = ray.data.from_items(rows, override_num_blocks=min(len(rows), 4096)).map_batches(
             Worker,
             fn_constructor_args=(work,),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(actors, len(rows))),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
             num_cpus=1,
-            max_task_retries=1,
+            max_task_retries=1,  # else a pair that kills its actor is tried for ever
         )
         for row in lines.iter_rows():
             given = json.loads(row["line"])
@@ -191,7 +193,9 @@ def _settings() -> Iterator[None]:
     level = quiet.level
     quiet.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         context.max_errored_blocks, context.enable_progress_bars = before
         quiet.setLevel(level)
