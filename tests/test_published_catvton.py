@@ -6,17 +6,26 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import figures
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
-pytestmark = pytest.mark.train
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # diffusers' schedulers
+]
 torch.set_num_threads(1)
 
 from diffusers import DDIMScheduler  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
+from vestiary.api import try_on  # noqa: E402
+from vestiary.diffusion.conditions import conditions_of  # noqa: E402
 from vestiary.diffusion.model import tiny_model  # noqa: E402
+from vestiary.diffusion.options import DiffusionOptions  # noqa: E402
+from vestiary.diffusion.pipeline import sample  # noqa: E402
 from vestiary.diffusion.published import catvton, hub, licences, open_model, room, specs  # noqa: E402
 from vestiary.errors import LicenceError, MemoryShortError, OptionError, WeightsError  # noqa: E402
 
@@ -142,7 +151,7 @@ def test_too_little_memory_is_said_before_anything_is_read(folder: Path, monkeyp
     monkeypatch.setattr(room, "free", lambda device: 2_000_000_000)
     with pytest.raises(MemoryShortError, match=r"takes 3\.8 GB in float32.*dtype bfloat16 or float16: 1\.9 GB"):
         open_model("catvton", accept=True)
-    with pytest.raises(MemoryShortError, match=r"catvton-flux takes 33\.7 GB in bfloat16.*would fit: catvton"):
+    with pytest.raises(MemoryShortError, match=r"catvton-flux takes 24\.0 GB in bfloat16.*would fit: catvton"):
         room.require(specs.find("catvton-flux"), dtype="bfloat16", device="cpu")
     open_model(str(folder), accept=True)  # the files that are here are asked themselves
     monkeypatch.setattr(room, "free", lambda device: 1000)
@@ -177,3 +186,37 @@ def test_card_says_where_the_weights_come_from() -> None:
     card = catvton.card_of(replace(specs.find("catvton@" + "a" * 40)))
     assert "a" * 40 in card.revision
     assert "cc-by-nc-sa-4.0" in card.licence
+
+
+def test_the_unet_sees_what_catvton_was_trained_on(folder: Path) -> None:
+    model = open_model(str(folder), accept=True)
+    conditions = conditions_of(figures.person(), [figures.garment("tee_white.jpg")], width=64, height=96)
+    seen: list[torch.Tensor] = []
+    model.unet.register_forward_pre_hook(lambda module, given: seen.append(given[0].clone()))
+    sample(model, conditions, DiffusionOptions(steps=2, scheduler="ddim"), generator=torch.Generator().manual_seed(0))
+    without, wearing = seen[0]
+    assert seen[0].shape == (2, 9, 24, 8)  # the garment below the person
+    masked, garment = (
+        model.vae.encode(picture).latent_dist.mode()[0] * model.vae.config.scaling_factor
+        for picture in (conditions.person * (conditions.mask < 0.5), conditions.garments[:, 0])
+    )
+    mask = torch.nn.functional.interpolate(conditions.mask, (12, 8))[0]
+    assert torch.equal(without[:4], wearing[:4])  # the noise, the same for both passes
+    for half in (without, wearing):
+        assert torch.equal(half[4:5], torch.cat([mask, torch.zeros_like(mask)], dim=1))
+        assert torch.allclose(half[5:, :12], masked, atol=1e-5)
+    assert torch.allclose(wearing[5:, 12:], garment, atol=1e-5)
+    assert not without[5:, 12:].any()  # what is dropped is the garment's latents
+
+
+def test_whole_try_on_says_that_it_is_non_commercial(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(licences.ACCEPT_ENV, "catvton")
+    person, shirt = figures.person(), figures.garment("tee_white.jpg")
+    options = {"weights": str(folder), "steps": 2, "long_side": 96, "device": "cpu"}
+    fitting = try_on(person, shirt, engine="diffusion", options=options)
+    outside = fitting.mask == 0
+    assert np.array_equal(fitting.image[outside], person.image[outside])
+    assert not np.array_equal(fitting.image[~outside], person.image[~outside])
+    assert fitting.provenance["non_commercial_use_only"] is True
+    assert fitting.provenance["model"]["name"] == "catvton"
+    assert "cc-by-nc-sa-4.0" in fitting.provenance["model"]["licence"]

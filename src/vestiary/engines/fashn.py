@@ -90,8 +90,13 @@ class FashnEngine:
 
             def paint(near: Person, canvas: Canvas, garment: Garment) -> NDArray[np.float32]:
                 nonlocal done
-                settings = {"steps": options.steps, "guidance": options.guidance, "seed": options.seed}
-                seen = fashn.paint(pipeline, near.image, garment, **settings, photo=options.photo)
+                seen = fashn.paint(
+                    *(pipeline, near.image, garment),
+                    steps=options.steps,
+                    guidance=options.guidance,
+                    seed=options.seed,
+                    photo=options.photo,
+                )
                 size = (near.image.shape[1], near.image.shape[0])
                 picture = colours(np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_CUBIC), np.uint8))
                 done += 1
