@@ -93,6 +93,9 @@ BUILT_IN = (
     RecipeSpec(
         *("autoencoder", "vestiary.training.autoencoder:AutoencoderRecipe"), "latents in which the diffusion works"
     ),
+    RecipeSpec(*("diffusion", "vestiary.training.diffusion:DiffusionRecipe"), "people dressed by a denoising UNet"),
+    RecipeSpec(*("controlnet", "vestiary.training.controlnet:ControlRecipe"), "a branch that holds the UNet to a pose"),
+    RecipeSpec(*("distil", "vestiary.training.distil:DistilRecipe"), "the same pictures in fewer steps, or smaller"),
 )
 
 
