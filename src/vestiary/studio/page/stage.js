@@ -23,7 +23,7 @@ export function Stage({ state, onStop }) {
   return html`
     <section class="stage" aria-label=${t("stage.label")}>
       <div class="frame ${view.zoom > 1 ? "near" : ""}" ref=${frame} tabindex="0" role="group" aria-label=${t("stage.label")} ...${view.handlers}>
-        ${before && html`<${Backdrop} bitmap=${before} />`}
+        ${shown && html`<${Backdrop} bitmap=${shown} />`}
         ${shown && html`
           <div class="picture" style=${{ "--ratio": ratio, transform: view.transform }}>
             <${Bitmap} bitmap=${shown} label=${name} onDrawn=${() => drawn(result?.budget)} />
