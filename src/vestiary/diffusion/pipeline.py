@@ -102,13 +102,13 @@ def sample(
 
     for number, t in enumerate(timesteps, 1):
         noisy = scheduler.scale_model_input(x, t)
-        level = schedulers.level(scheduler, t)
         prediction = _predict(model, noisy, t, given, options)
         if guides:
-            prediction = _guided(prediction, noisy, t, level, guides, places, concat)
+            prediction = _guided(prediction, noisy, t, schedulers.level(scheduler, t), guides, places, concat)
         x = scheduler.step(prediction, t, x, **extra).prev_sample
         if on_step is not None:
-            seen = lat.preview(lat.place(level.clean(prediction, noisy), 0, places, concat)[:1], colours)
+            clean = schedulers.level(scheduler, t).clean(prediction, noisy)
+            seen = lat.preview(lat.place(clean, 0, places, concat)[:1], colours)
             if on_step(number, len(timesteps), "denoise", _picture(seen)) is False:
                 raise Cancelled("the fitting was cancelled.")
     return lat.decode(model.vae, lat.place(x, 0, places, concat))
@@ -152,7 +152,7 @@ def _predict(model: TryOnModel, noisy: Tensor, t: Tensor, given: Given, options:
     """The UNet's word, with classifier-free guidance: away from the pass that sees neither garment nor prompt
     (Ho & Salimans 2022)."""
     passes = len(given.channels) // len(noisy)
-    seen = torch.cat([noisy.repeat(passes, 1, 1, 1), given.channels], dim=1).to(model.unet.dtype)
+    seen = torch.cat([noisy.repeat(passes, 1, 1, 1), given.channels], dim=1).to(given.text.dtype)
     residuals = _residuals(model, seen, t, given, options)
     said = model.unet(seen, t, encoder_hidden_states=given.text, return_dict=False, **residuals)[0].float()
     if passes == 1:
