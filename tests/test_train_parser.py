@@ -229,6 +229,12 @@ def test_the_loss_falls_and_the_tagged_photos_are_labelled_anew(tmp_path):
     assert all(torch.equal(one, other) for one, other in zip(old, new, strict=True))
 
 
+def test_twins_of_held_back_photos_are_not_trained_on(tmp_path):
+    folder = write_people(tmp_path, (1, 2, 3), tagged=(6,))
+    made, _ = toy(folder, tmp_path / "run", without=(2, 6))
+    assert [person.name for person in made.samples("train").people] == [1, 3]
+
+
 def test_the_export_forgets_how_often_rare_garments_were_shown(tmp_path):
     folder = write_people(tmp_path, (1, 2, 3))
     path = folder / "kept/classes/0003.png"

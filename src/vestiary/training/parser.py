@@ -58,6 +58,7 @@ class ParserConfig(RecipeConfig):
     dice: float = Field(0.5, ge=0, description="Weight of the overlap of classes.")
     worn: float = Field(0.3, ge=0, description="Weight of which garments are seen at all.")
     tagged: float = Field(0.7, ge=0, description="How often a tagged photo is shown beside a labelled one.")
+    without: tuple[int, ...] = Field((), description="Numbers of photos not to train on, as twins of held-back ones.")
     natural: bool = Field(True, description="Export with garments as likely as in the labelled photos.")
     relabel: tuple[float, ...] = Field(
         (0.45,), description="Shares of the run at which tagged photos are labelled anew."
@@ -206,6 +207,7 @@ class ParserRecipe:
             find_poses(data, self.kept)
             label_tagged(data, self.kept, teacher(shipped_parser()), anew=False)
             training = training + tagged_people(data, self.kept)
+        training = [person for person in training if person.name not in self.config.without]
         return Examples(training, sampling_weights(training, self.tagged), self.config.seed)
 
     def losses(self, which: str, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
