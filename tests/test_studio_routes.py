@@ -77,6 +77,7 @@ def test_votes_of_the_page_are_counted(tmp_path: Path) -> None:
     studio_routes(app)
     rating_routes(app, Poll(folders, "compare", votes))
     with TestClient(app) as client:
+        assert client.get("/studio-samples").json()["rating"] is True  # so the menu names the page
         asked = client.get("/studio-rating/question", params={"rater": "r"}).json()
         assert (asked["index"], asked["total"], asked["done"]) == (0, 1, False)
         shown = client.get("/studio-rating/picture", params={"rater": "r", "index": 0, "which": "left"})

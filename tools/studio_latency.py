@@ -4,8 +4,8 @@
 
 Starts a service in an empty folder and opens its page in Chromium (headless, drawn by the CPU). A photo is brought to
 768 × 1024, handed in and scanned; every garment is worn once; then garments are changed one after the other, and no
-look is taken from the page's memory. The page itself measures: from the time stamp of the tap until the frame after the one
-with the new picture. Processor seconds are counted besides, of the service and of the browser, since they say
+look is taken from the page's memory. The page itself measures: from the time stamp of the tap until the frame with the
+new picture has been painted. Processor seconds are counted besides, of the service and of the browser, since they say
 more than the clock does on a machine that others use too.
 """
 
