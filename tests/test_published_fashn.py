@@ -173,3 +173,14 @@ def test_install_line_is_the_same_in_the_list_of_engines() -> None:
 
     assert FASHN.install == fashn.INSTALL
     assert specs.find("fashn-vton-1.5").engine == "fashn"
+
+
+def test_a_service_opens_no_folder_of_its_callers(accepted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    person, shirt = figures.person(), figures.garment("tee_white.jpg")
+    monkeypatch.setenv("VESTIARY_DIFFUSION_WEIGHTS", "catvton")
+    try_on(person, shirt, engine="fashn")
+    for name in (str(accepted), "fashn-vton-1.5@" + "a" * 40):
+        with pytest.raises(OptionError, match="not among those of this machine"):
+            try_on(person, shirt, engine="fashn", options={"weights": name})
+    monkeypatch.setenv("VESTIARY_DIFFUSION_WEIGHTS", str(accepted))
+    try_on(person, shirt, engine="fashn", options={"weights": str(accepted)})

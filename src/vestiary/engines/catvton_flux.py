@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -114,12 +113,13 @@ class CatvtonFluxEngine:
     def _model(self, options: CatvtonFluxOptions) -> tuple[Any, Published]:
         from vestiary.diffusion.model import device_of
         from vestiary.diffusion.published import catvton_flux
+        from vestiary.engines.in_turn import weights_asked_for
 
         device = device_of(options.device)
-        key = (options.weights, device, options.dtype)
+        name = weights_asked_for(options.weights, CatvtonFluxOptions().weights)
+        key = (name, device, options.dtype)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # makes room before the next one comes
-            name = str(Path(options.weights).expanduser())
             published, folders = locate(name, engine="catvton-flux", dtype=options.dtype, device=device)
             loaded = catvton_flux.load(published, folders, dtype=options.dtype, device=device)
             self._loaded = key, loaded, published

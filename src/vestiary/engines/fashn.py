@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -113,11 +112,13 @@ class FashnEngine:
         return Fitting(dressed.image, dressed.mask, layers, made, clock.laps, warnings)
 
     def _pipeline(self, options: FashnOptions) -> tuple[Any, Published]:
-        key = (options.weights, options.device)
+        from vestiary.engines.in_turn import weights_asked_for
+
+        name = weights_asked_for(options.weights, FashnOptions().weights)
+        key = (name, options.device)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # makes room before the next one comes
             device, dtype = fashn.device_of(options.device)
-            name = str(Path(options.weights).expanduser())
             published, folders = locate(name, engine="fashn", dtype=dtype, device=device)
             self._loaded = key, fashn.open_pipeline(folders["."], device), published
         return self._loaded[1], self._loaded[2]

@@ -1,15 +1,19 @@
-"""Garments put on one after another, for engines whose model takes one at a time."""
+"""What engines of published models share: garments put on one after another, and which weights may be asked for."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vestiary.diffusion.repaint import Canvas, canvas_of, widened
+from vestiary.engines.diffusion import WEIGHTS_VARIABLE
 from vestiary.engines.embedded import cut_to, window_of
+from vestiary.errors import OptionError
 from vestiary.types import Garment, Person
 
 if TYPE_CHECKING:
@@ -53,6 +57,22 @@ def put_on(
         image, mask = canvas.paint(picture), np.maximum(mask, canvas.mask)
         painted[f"painted-{number}"] = _whole(canvas, picture)
     return Dressed(image, mask, painted)
+
+
+def weights_asked_for(name: str, default: str) -> str:
+    """The published name or folder that an option asks for.
+
+    If the environment names weights, only these and the engine's own can be asked for, so that callers of a service
+    cannot make it open folders and fetch weights of their choice.
+
+    Raises:
+        OptionError: the environment names others.
+    """
+    ours = [one for one in os.environ.get(WEIGHTS_VARIABLE, "").split(os.pathsep) if one]
+    if ours and name not in (default, *ours):
+        hint = f"Choose {default}, or one that the variable {WEIGHTS_VARIABLE} lists."
+        raise OptionError("these weights are not among those of this machine.", hint=hint)
+    return str(Path(name).expanduser()) if name.startswith("~") else name
 
 
 def _whole(canvas: Canvas, picture: NDArray[np.float32]) -> Picture:
