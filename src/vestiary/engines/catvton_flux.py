@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vestiary.encoding.frames import Frame
     from vestiary.registry import OnStep
 
+DEFAULT = "catvton-flux-lora"
 SPREAD = 0.12  # of the edit mask beyond the old clothes, in shoulder units
 PREVIEW = 512  # pixels of a preview's longer side
 
@@ -39,7 +40,7 @@ class CatvtonFluxOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     weights: str = Field(
-        "catvton-flux-lora", max_length=4096, description="Published weights, with @ and a commit, or their folder."
+        DEFAULT, max_length=4096, description="Published weights, with @ and a commit, or their folder."
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, description="Start of the noise: the same seed gives the same picture.")
     steps: int = Field(30, ge=1, le=200, description="Denoising steps.")
@@ -116,7 +117,7 @@ class CatvtonFluxEngine:
         from vestiary.engines.in_turn import weights_asked_for
 
         device = device_of(options.device)
-        name = weights_asked_for(options.weights, CatvtonFluxOptions().weights)
+        name = weights_asked_for(options.weights, DEFAULT)
         key = (name, device, options.dtype)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # makes room before the next one comes

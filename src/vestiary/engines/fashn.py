@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vestiary.diffusion.repaint import Canvas
     from vestiary.registry import OnStep
 
+DEFAULT = "fashn-vton-1.5"
 SPREAD = 0.2  # of the edit mask, in shoulder units: the model draws its own outline
 
 
@@ -37,9 +38,7 @@ class FashnOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    weights: str = Field(
-        "fashn-vton-1.5", max_length=4096, description="Published weights, or the folder that holds them."
-    )
+    weights: str = Field(DEFAULT, max_length=4096, description="Published weights, or the folder that holds them.")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Start of the noise: the same seed gives the same picture.")
     steps: int = Field(30, ge=1, le=200, description="Sampling steps: 20 is fast, 50 the authors' best.")
     guidance: float = Field(1.5, ge=1, le=10, description="How strongly garment and pose pull.")
@@ -114,7 +113,7 @@ class FashnEngine:
     def _pipeline(self, options: FashnOptions) -> tuple[Any, Published]:
         from vestiary.engines.in_turn import weights_asked_for
 
-        name = weights_asked_for(options.weights, FashnOptions().weights)
+        name = weights_asked_for(options.weights, DEFAULT)
         key = (name, options.device)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # makes room before the next one comes
