@@ -24,6 +24,7 @@ from vestiary.diffusion.options import DiffusionOptions  # noqa: E402
 from vestiary.diffusion.pipeline import sample  # noqa: E402
 from vestiary.errors import DatasetError, ImageError, InputError, OptionError, WeightsError  # noqa: E402
 from vestiary.training import checkpoint  # noqa: E402
+from vestiary.training.adapters import LORA  # noqa: E402
 from vestiary.training.diffusion import DiffusionConfig, DiffusionRecipe  # noqa: E402
 from vestiary.training.diffusion_loss import Schedule  # noqa: E402
 from vestiary.training.diffusion_pairs import Frames, Keep, sources  # noqa: E402
@@ -104,7 +105,7 @@ def test_the_loss_falls_and_the_engine_s_pipeline_opens_the_folder(
         held = checkpoint.read(result.checkpoint)["networks"]["adapters"]
         assert all("lora_" in name for name in held)
         other = TryOnModel.load(start)
-        other.unet.load_lora_adapter(tmp_path / "model" / "lora", prefix=None)
+        other.unet.load_lora_adapter(str(tmp_path / "model" / "lora"), prefix=None, weight_name=LORA)
         again = sample(other, conditions_from([pair], other), options, generator=seeded())
         assert torch.allclose(again, painted, atol=2e-3)
     untouched = TryOnModel.load(start).unet.state_dict()

@@ -21,6 +21,7 @@ from vestiary.errors import OptionError
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
 
+LORA = "pytorch_lora_weights.safetensors"  # diffusers' own name for it
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
@@ -84,7 +85,7 @@ def save_adapters(unet: UNet2DConditionModel, folder: Path) -> None:
     """Write the adapters by themselves, in the format that diffusers' `load_lora_adapter` reads."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        unet.save_lora_adapter(folder, safe_serialization=True)
+        unet.save_lora_adapter(folder, safe_serialization=True, weight_name=LORA)
 
 
 def count_trained(network: nn.Module) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from vestiary.diffusion.model import TryOnModel
 from vestiary.training.config import RecipeConfig
-from vestiary.training.diffusion import DiffusionData, Learner
+from vestiary.training.diffusion_learner import DiffusionData, Learner
 from vestiary.training.diffusion_loss import Question
 
 
@@ -42,7 +42,7 @@ class ControlRecipe(Learner):
         self.config = config
         self._prepare(config, folder, TryOnModel.load(config.start))
         branch = self.model.controls.get(config.kind) or new_branch(self.model, config.embedding)
-        branch.requires_grad_(True).to(memory_format=torch.channels_last)
+        nn.Module.to(branch.requires_grad_(True), memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.gradient_checkpointing:
             branch.enable_gradient_checkpointing()
             self.model.unet.enable_gradient_checkpointing()  # gradients go through it

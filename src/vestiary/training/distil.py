@@ -23,7 +23,8 @@ from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.options import DiffusionOptions
 from vestiary.errors import OptionError
 from vestiary.training.config import RecipeConfig
-from vestiary.training.diffusion import DiffusionData, Learner, fresh_unet, noise_for
+from vestiary.training.diffusion import fresh_unet
+from vestiary.training.diffusion_learner import DiffusionData, Learner, noise_for
 from vestiary.training.diffusion_loss import Question, weighted
 
 
@@ -78,7 +79,7 @@ class DistilRecipe(Learner):
         self.before: Student | None = None  # of the later ones: the student with twice the steps
         self.steps = config.from_steps
         unet = copy.deepcopy(self.teacher) if config.widths is None else self._smaller(config, model)
-        unet.requires_grad_(True).to(memory_format=torch.channels_last)
+        nn.Module.to(unet.requires_grad_(True), memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.gradient_checkpointing:
             unet.enable_gradient_checkpointing()
         self.networks = {"student": Student(unet, self.teacher)}
@@ -216,7 +217,7 @@ class DistilRecipe(Learner):
     @property
     def sampling(self) -> DiffusionOptions:
         """As the student is to be used, at its present number of steps."""
-        return DiffusionOptions(steps=self.steps, guidance=1, scheduler="ddim")
+        return DiffusionOptions.model_validate({"steps": self.steps, "guidance": 1, "scheduler": "ddim"})
 
     @contextlib.contextmanager
     def _with(self, networks: dict[str, nn.Module]) -> Iterator[None]:
