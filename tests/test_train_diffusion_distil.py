@@ -39,7 +39,7 @@ def seen() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         dressing.stand_in(patch)
-        patch.setattr("vestiary.training.controls.control_picture", drawn)
+        patch.setattr("vestiary.training.diffusion_pairs.control_picture", drawn)
         yield
 
 

@@ -44,7 +44,7 @@ def command(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Train one of the networks: parser, landmarks, attributes or refiner, or a class of your own as module:Class.
+    """Train one of the networks, `--list` names them, or a class of your own as module:Class.
 
     Ctrl-C ends a run with a checkpoint. The folder holds step-….pt, best.pt, log.jsonl, config.yaml (all keys) and
     run.json (versions, commit). Several GPUs: accelerate launch -m vestiary train …
@@ -71,7 +71,7 @@ def command(
         return 0
     result, main = _run(make_recipe(kind, settings, folder), settings, folder, resume=resume, quiet=as_json)
     if main:
-        _tell(result, recipe, folder, as_json)
+        _tell(result, recipe, folder, as_json, a_folder=hasattr(kind, "save_folder"))
     return EXIT_STOPPED if result.reason == "stopped" else 0
 
 
@@ -205,7 +205,7 @@ def _figures(figures: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
-def _tell(result: Result, name: str, folder: Path, as_json: bool) -> None:
+def _tell(result: Result, name: str, folder: Path, as_json: bool, *, a_folder: bool) -> None:
     best = result.best or result.checkpoint
     if as_json:
         told = ("steps", "minutes", "reason", "best_score", "figures", "skipped")
@@ -216,4 +216,4 @@ def _tell(result: Result, name: str, folder: Path, as_json: bool) -> None:
     if result.reason == "stopped":
         say.words(f"Go on with: vestiary train {name} --resume --out {folder}")
     else:
-        say.words(f"Next: vestiary export {best} --out {folder.name}.onnx")
+        say.words(f"Next: vestiary export {best} --out {folder.name}{'-model' if a_folder else '.onnx'}")

@@ -28,6 +28,7 @@ from vestiary.api import read_garment, scan_person
 from vestiary.datasets import Sample, open_dataset
 from vestiary.datasets.opening import detect
 from vestiary.diffusion.conditions import Conditions, conditions_of
+from vestiary.diffusion.control import control_picture
 from vestiary.diffusion.repaint import widened
 from vestiary.engines.embedded import cut_to, window_of
 from vestiary.errors import DatasetError, ImageError, InputError, VestiaryError
@@ -166,8 +167,6 @@ def _controls(person: Person, frames: Frames, seen: Conditions) -> U8:
     shape = (frames.height, frames.width, 3)
     if not frames.controls:
         return np.zeros((0, *shape), np.uint8)
-    from vestiary.training.controls import control_picture
-
     drawn = [control_picture(kind, person, seen.frame) for kind in frames.controls]
     return np.stack([_picture(picture * 2 - 1) for picture in drawn])
 
