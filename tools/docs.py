@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import importlib
 import inspect
 import re
 import sys
@@ -16,7 +17,7 @@ import click
 import vestiary
 from vestiary import errors
 from vestiary.cli.main import EXIT_INTERNAL, EXIT_SOME_FAILED, cli
-from vestiary.registry import list_engines, load_engine
+from vestiary.registry import list_engines
 from vestiary.types import LANDMARKS_OF, Joint, Landmark, Part
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -72,7 +73,10 @@ def _engine(name: str) -> str:
     """An engine's summary and options, as `vestiary engines` prints them."""
     spec = list_engines()[name]
     lines = [f"* **{name}** ({spec.licence}): {spec.summary}"]
-    for field_name, field in load_engine(name).Options.model_fields.items():
+    if spec.install:
+        lines.append(f"  Needs `{spec.install}`.")
+    module, _, attribute = spec.target.partition(":")  # not loaded: the page is the same where a dependency is missing
+    for field_name, field in getattr(importlib.import_module(module), attribute).Options.model_fields.items():
         lines.append(f"  * `{field_name}` = `{field.default}`: {field.description}")
     return "\n".join([*lines, ""])
 
