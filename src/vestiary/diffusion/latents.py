@@ -15,14 +15,22 @@ Generators: TypeAlias = "torch.Generator | Sequence[torch.Generator]"
 
 def encode(vae: torch.nn.Module, pictures: Tensor) -> Tensor:
     """`(N, C, h, w) float32` latents of `(N, 3, H, W)` in -1..1: the mode of the posterior, so without chance."""
-    latents = vae.encode(pictures.to(vae.device, vae.dtype)).latent_dist.mode().float()
+    latents = vae.encode(pictures.to(computes_on(vae), vae.dtype)).latent_dist.mode().float()
     return (latents - (vae.config.shift_factor or 0.0)) * vae.config.scaling_factor
 
 
-def decode(vae: torch.nn.Module, latents: Tensor) -> Tensor:
-    """`(N, 3, H, W) float32` in -1..1 of latents."""
+def decode(vae: torch.nn.Module, latents: Tensor, *, clamp: bool = True) -> Tensor:
+    """`(N, 3, H, W) float32` in -1..1 of latents; beyond it too if not clamped, so that gradients do not end there."""
     latents = latents / vae.config.scaling_factor + (vae.config.shift_factor or 0.0)
-    return vae.decode(latents.to(vae.device, vae.dtype)).sample.float().clamp(-1, 1)
+    pictures = vae.decode(latents.to(computes_on(vae), vae.dtype)).sample.float()
+    return pictures.clamp(-1, 1) if clamp else pictures
+
+
+def computes_on(network: torch.nn.Module) -> torch.device:
+    """The device on which a network computes; if it is offloaded, its weights wait on another one."""
+    hooks = (getattr(part, "_hf_hook", None) for part in network.modules())
+    devices = (getattr(hook, "execution_device", None) for hook in hooks)
+    return next((torch.device(device) for device in devices if device is not None), network.device)
 
 
 def side_by_side(places: Sequence[Tensor], concat: Concat) -> Tensor:

@@ -35,11 +35,41 @@ class DiffusionOptions(BaseModel):
     refine_strength: float = Field(0.5, gt=0, le=1, description="Share of the noise with which the full size begins.")
     control_pose: float = Field(0, ge=0, le=2, description="Weight of the ControlNet branch for pose; 0 = off.")
     control_parts: float = Field(0, ge=0, le=2, description="Weight of the ControlNet branch for parts; 0 = off.")
-    control_depth: float = Field(0, ge=0, le=2, description="Weight of the ControlNet branch for depth; 0 = off.")
-    anchor: str = Field("", max_length=4096, description="Picture whose colours and design are held on to.")
-    anchor_strength: float = Field(1.0, ge=0, le=10, description="How strongly the anchor pulls.")
-    scene: str = Field("", max_length=200, description="Another background and light, in words.")
-    region: str = Field("", max_length=100, description="Paint this region only: x0,y0,x1,y1 in the photo's pixels.")
+    control_depth: float = Field(
+        0, ge=0, le=2, description="Weight of the ControlNet branch for depth, which is estimated; 0 = off."
+    )
+    control_start: float = Field(0, ge=0, le=1, description="Share of the steps before the branches have a say.")
+    control_end: float = Field(1, ge=0, le=1, description="Share of the steps after which they have none.")
+    covers: Literal["auto", "top", "outerwear", "dress", "skirt", "trousers", "shorts"] = Field(
+        "auto", description="What a garment covers that is told in words only; auto = what the prompt names."
+    )
+    in_turn: bool = Field(
+        False, description="Put on more garments than the model has places for one after another, not at once."
+    )
+    anchor: str = Field(
+        "",
+        max_length=4096,
+        description="Whose colours and texture are held on to: garment (its own picture), colours such as "
+        "#c8102e,#ffffff, or a picture file.",
+    )
+    anchor_strength: float = Field(
+        0.5, ge=0, le=2, description="How strongly the anchor pulls; 1 = all the way at every step."
+    )
+    anchor_space: Literal["latents", "pixels"] = Field(
+        "latents", description="What the anchor looks at: colours guessed from latents, or the decoded picture (slow)."
+    )
+    scene: str = Field("", max_length=200, description="Another background, in words.")
+    light: Literal["keep", "indoor", "outdoor", "day", "night"] = Field("keep", description="Another light.")
+    light_strength: float = Field(
+        0.4, gt=0, le=1, description="Share of the noise with which the other light is painted."
+    )
+    light_face: bool = Field(False, description="Let another light fall on the face too; else the face stays as it is.")
+    region: str = Field(
+        "",
+        max_length=4096,
+        description="Paint this region only: x0,y0,x1,y1 in the photo's pixels, a polygon x,y x,y x,y, several of them "
+        "with ; between, or a picture of the photo's size in which white is painted.",
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:N or mps.")
     dtype: Literal["float32", "float16", "bfloat16"] = Field("float32", description="Numbers of the networks.")
     offload: Literal["none", "model", "layers"] = Field(
@@ -51,6 +81,7 @@ class DiffusionOptions(BaseModel):
     )
     vae_slicing: bool = Field(False, description="Decode one picture at a time.")
     vae_tiling: bool = Field(False, description="Encode and decode in tiles, for large pictures.")
+    channels_last: bool = Field(False, description="Keep the channels of a pixel together; can be quicker.")
     compile: bool = Field(False, description="Compile the network first: minutes once, then quicker steps.")
     layers: bool = Field(False, description="Keep every intermediate picture.")
 

@@ -12,15 +12,15 @@ a garment's mask is 0 and it has no hole. Read `sample`, then what it calls, fro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vestiary.diffusion import control, schedulers
 from vestiary.diffusion import latents as lat
-from vestiary.diffusion import schedulers
 from vestiary.diffusion.conditions import Conditions
 from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.options import DiffusionOptions
@@ -102,7 +102,8 @@ def sample(
 
     for number, t in enumerate(timesteps, 1):
         noisy = scheduler.scale_model_input(x, t)
-        prediction = _predict(model, noisy, t, given, options)
+        told = given if control.applies(number, len(timesteps), options) else replace(given, controls={})
+        prediction = _predict(model, noisy, t, told, options)
         if guides:
             prediction = _guided(prediction, noisy, t, schedulers.level(scheduler, t), guides, places, concat)
         x = scheduler.step(prediction, t, x, **extra).prev_sample
@@ -127,7 +128,7 @@ def _encoded(model: TryOnModel, conditions: Conditions) -> tuple[Tensor, list[Te
 def _given(
     model: TryOnModel, conditions: Conditions, person: Tensor, garments: list[Tensor], options: DiffusionOptions
 ) -> Given:
-    concat, device, dtype = model.card.concat, model.unet.device, model.unet.dtype
+    concat, device, dtype = model.card.concat, person.device, model.unet.dtype
     nothing = [torch.zeros_like(garment) for garment in garments]
     passes = [garments] if options.guidance <= 1 else [nothing, garments]
     channels = torch.cat([lat.side_by_side([person, *shown], concat) for shown in passes])
@@ -165,7 +166,9 @@ def _residuals(model: TryOnModel, seen: Tensor, t: Tensor, given: Given, options
     """What the ControlNet branches add to the UNet's skip connections and middle (Zhang et al. 2023), summed."""
     down: list[Tensor] | None = None
     for kind, picture in given.controls.items():
-        said = model.branch(kind)(seen, t, given.text, picture, options.control[kind], return_dict=False)
+        branch = model.branch(kind)
+        shown = seen[:, : branch.config.in_channels]  # published branches look at the noisy latents alone
+        said = branch(shown, t, given.text, picture, options.control[kind], return_dict=False)
         both = [*said[0], said[1]]
         down = both if down is None else [one + other for one, other in zip(down, both, strict=True)]
     if down is None:
