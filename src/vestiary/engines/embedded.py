@@ -94,6 +94,7 @@ class EmbeddedEngine:
         window = window_of(person)
         near = worn.settle_legs(cut_to(person, window))
         shape = body.measure(near)
+        near = worn.settle_crumbs(near, shape.unit)
         clock.lap("body")
         behind = agnostic.undress(near, shape)
         clock.lap("agnostic")

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.fitting.body import SIDES, Body, limb_mask
+from vestiary.fitting.body import SIDES, Body, Limb, limb_mask
 from vestiary.fitting.light import side_light
 from vestiary.fitting.smooth import blur
 from vestiary.types import LOWER_CLOTHES, UPPER_CLOTHES, Part, Person
@@ -117,7 +117,8 @@ def continue_picture(image: U8, hidden: U8, wanted: U8, *, fade: float) -> U8:
     weight[inside] = np.exp(-((distance.ravel()[inside] / fade) ** 2)) * (hidden.ravel()[mirror] == 0)
     weight = blur(weight.reshape(hidden.shape), max(1.0, fade / 40)).ravel()[inside, None]
     result = np.where(hidden[..., None] > 0, smooth, image).reshape(-1, 3)
-    result[inside] = weight * image.reshape(-1, 3)[mirror] + (1 - weight) * result[inside] + 0.5
+    mirrored = result[mirror]  # not the photo's pixels: where the mirror shows what is hidden, that would come back
+    result[inside] = weight * mirrored + (1 - weight) * result[inside] + 0.5
     return result.reshape(image.shape)
 
 
@@ -162,7 +163,7 @@ def body_masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
     arms = np.zeros(shape, np.uint8)
     legs = np.zeros(shape, np.uint8)
     for side in SIDES:
-        arms |= limb_mask(body.arms[side], shape, end=body.arms[side].end)
+        arms |= limb_mask(body.arms[side], shape, end=_hand_at(person, body.arms[side]))
         legs |= limb_mask(body.legs[side], shape, end=body.legs[side].end + 0.1 * body.unit)
     trunk = np.zeros(shape, np.uint8)
     levels = body.levels[(body.levels > -0.05 * body.unit) & (body.levels < body.torso + 0.10 * body.unit)]
@@ -176,6 +177,15 @@ def body_masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
     start, stop = body.neck - body.down * 0.1 * body.unit, 0.75 * chin + 0.25 * body.neck
     cv2.line(trunk, tuple(np.round(start).astype(int)), tuple(np.round(stop).astype(int)), 255, round(0.36 * body.unit))
     return soft(arms), soft(legs), soft(trunk)
+
+
+def _hand_at(person: Person, limb: Limb) -> float:
+    """Length along an arm where the hand is seen to begin, or the wrist: an old cuff may hide what lies between."""
+    beyond = np.flatnonzero(limb.along > limb.end)
+    x, y = np.round(limb.line[beyond]).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < person.parts.shape[1]) & (y < person.parts.shape[0])
+    met = beyond[inside][np.isin(person.parts[y[inside], x[inside]], (Part.LEFT_HAND, Part.RIGHT_HAND))]
+    return float(limb.along[met[0]]) if len(met) else limb.end
 
 
 _ARMS = (Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_HAND, Part.RIGHT_HAND)

@@ -49,7 +49,8 @@ def blend(canvas: Canvas, person: Person, maps: Maps) -> F32:
         view += (free * uncover)[..., None] * (canvas.layers["agnostic"][area] - view)
         if canvas.matte is not None and canvas.bare_matte is not None:
             canvas.matte[area] += free * uncover * (canvas.bare_matte[area] - canvas.matte[area])
-    gain = _enlarged(kept_colour(maps), canvas, box) * free * (1 - soft_mask(kind == Kind.GROUND))
+    ground = (kind == Kind.GROUND) | ((kind == Kind.PHOTO) & (person.parts[area] == Part.BACKGROUND))
+    gain = _enlarged(kept_colour(maps), canvas, box) * free * (1 - soft_mask(ground))
     view *= np.exp(gain)[..., None]
     skin = soft_mask(kind == Kind.SKIN) * free
     if skin.max() > 0:

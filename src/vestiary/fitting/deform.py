@@ -155,9 +155,9 @@ def inverse_map(mesh: Mesh, size: tuple[int, int]) -> tuple[F32, F32, tuple[int,
     target, source = mesh.target - (x0, y0), mesh.source
     corners_t = _triangles(target)
     corners_s = _triangles(source)
-    edges = corners_t[:, 1:] - corners_t[:, :1]
-    area = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
-    good = np.abs(area) > 1e-3
+    area, turn = _areas(corners_t), np.sign(_areas(corners_s))
+    # Where the mesh folds, what is turned over is hidden behind what is not.
+    good = area * turn * np.sign((area * turn).sum()) > 1e-3
     corners_t, corners_s = corners_t[good], corners_s[good]
     system = np.concatenate([corners_t, np.ones((len(corners_t), 3, 1))], axis=2)
     affine = np.linalg.solve(system, corners_s)  # (T, 3, 2): [x y 1] @ affine = source
@@ -180,6 +180,12 @@ def _triangles(grid: F64) -> F64:
     a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, :-1], grid[1:, 1:]
     pair = np.stack([np.stack([a, b, c], axis=2), np.stack([b, d, c], axis=2)], axis=2)
     return pair.reshape(-1, 3, 2)
+
+
+def _areas(triangles: F64) -> F64:
+    """`(T,)` twice the signed areas of `(T, 3, 2)` triangles."""
+    edges = triangles[:, 1:] - triangles[:, :1]
+    return np.asarray(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0], np.float64)
 
 
 def warp(colour: F32, alpha: F32, mesh: Mesh, size: tuple[int, int]) -> Piece | None:

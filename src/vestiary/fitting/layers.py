@@ -185,7 +185,9 @@ def bare_arms(
     made = agnostic.arms.astype(np.float32) / 255 * (gone.astype(np.float32) / 255)
     colour = photo.astype(np.float32)
     made_only = made * (1 - seen)
-    colour += made_only[..., None] * (agnostic.skin - colour)
+    # On the soft edge too the made-up arm has the colour of skin: the photo has the old sleeve's there.
+    share = (made_only + 1e-3 * (gone.astype(np.float32) / 255)) / (made_only + seen + 1e-3)
+    colour += share[..., None] * (agnostic.skin - colour)
     arms = np.maximum(seen, made)
     for side in SIDES:
         reach = max((c.placement.cuffs[side] for c in cloths), default=0.0)

@@ -1,4 +1,4 @@
-"""What the parts of a scan mean for a fitting: below a hem not everything that is no shoe is a leg."""
+"""What the parts of a scan mean for a fitting: not everything below a hem is a leg, nor every dark fold an arm."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.types import Part, Person
+from vestiary.types import UPPER_CLOTHES, Part, Person
 
 WORK = 256  # long side at which colours are compared
 PALE = 35.0  # legs brighter than face and arms by this (L of Lab, 0..255) are not the same skin in other light …
 GREY = 129.0  # … when they are no redder than this either (a of Lab, 128 = grey)
+CRUMB = 0.015  # square shoulder units: smaller pieces of bare arm are believed only beside a hand
+HANDS = (Part.LEFT_HAND, Part.RIGHT_HAND)
 
 
 def settle_legs(person: Person) -> Person:
@@ -33,6 +35,30 @@ def settle_legs(person: Person) -> Person:
         return person
     changed = person.parts.copy()
     changed[person.is_part(Part.LEFT_LEG, Part.RIGHT_LEG)] = Part.TROUSERS
+    return replace(person, parts=changed)
+
+
+def settle_crumbs(person: Person, unit: float) -> Person:
+    """The scan without crumbs of bare arm at the edge of a sleeve: deep shadow in its folds looks like dark skin.
+
+    Bare arms stay in front of everything new, so such a crumb would hang in the air where the old sleeve was. What
+    touches a hand is a wrist, however little of it is seen.
+
+    Args:
+        unit: pixels of the shoulder unit.
+    """
+    arms = person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM).view(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(arms)
+    changed = person.parts.copy()
+    for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < CRUMB * unit**2):
+        x, y, width, height = (int(value) for value in stats[label, :4])
+        area = (slice(max(y - 2, 0), y + height + 2), slice(max(x - 2, 0), x + width + 2))
+        crumb = labels[area] == label
+        ring = (cv2.dilate(crumb.view(np.uint8), np.ones((5, 5), np.uint8)) > 0) & (labels[area] == 0)
+        beside = np.bincount(person.parts[area][ring], minlength=max(Part) + 1)
+        beside[Part.BACKGROUND] = 0
+        if beside.argmax() in UPPER_CLOTHES and not beside[list(HANDS)].any():
+            changed[area][crumb] = beside.argmax()
     return replace(person, parts=changed)
 
 
