@@ -42,9 +42,14 @@ class View:
 
 
 def pictures_of(pair: Pair, *, mask_free: bool, mirrored: bool = False) -> dict[str, Tensor]:
-    """A pair as uint8 tensors: target, seen `(3, H, W)`, garments `(G, 3, H, W)`, mask `(1, H, W)`, worn `(G,)`."""
+    """A pair as uint8 tensors: target, seen `(3, H, W)`, garments `(G, 3, H, W)`, mask `(1, H, W)`, worn `(G,)`.
+
+    With a mask the target outside of it is the person as they came: there the engine keeps the photo, and another
+    picture of them in the garment may show other clothes of the other half.
+    """
+    target = pair.target if mask_free else np.where(pair.mask[..., None] > 0, pair.target, pair.person)
     rows = {
-        "target": pair.target.transpose(2, 0, 1),
+        "target": target.transpose(2, 0, 1),
         "seen": (pair.person if mask_free else pair.agnostic).transpose(2, 0, 1),
         "garments": pair.garments.transpose(0, 3, 1, 2),
         "mask": pair.mask[None],
@@ -114,24 +119,28 @@ def keep_latents(keep: Keep, found: Sequence[Source], view: View, vae: nn.Module
     """Work out the latents of all pairs, as they are and mirrored, where they are not yet kept; the folder of them.
 
     The folder is named after the autoencoder's weights, so that another one does not find them. Damaged pictures are
-    left to be reported when they are drawn. Of several processes the main one works, the others wait.
+    left to be reported when they are drawn. Several processes begin at different places and pass over what another one
+    has kept by then; none waits for another, since only the main one validates.
     """
     folder = make_folder(keep.folder / f"latents-{_digest(vae)}{'-free' if view.mask_free else ''}")
-    with PartialState().main_process_first():
+    at = PartialState()
+    first = at.process_index * len(found) // at.num_processes
+    for start in range(0, len(found), batch):
         waiting: list[tuple[Path, dict[str, Tensor]]] = []
-        for number, source in enumerate(found):
+        for number in range(start, min(start + batch, len(found))):
+            source = found[(first + number) % len(found)]
             place = folder / keep.place(source).name
-            if not place.is_file():
-                try:
-                    pair = keep.pair(source)
-                except ImageError:
-                    continue
-                if pair is not None:
-                    waiting.append((place, pictures_of(pair, mask_free=view.mask_free)))
-            if len(waiting) >= batch or number == len(found) - 1:
-                _write_latents(waiting, vae)
-                waiting = []
+            if not place.is_file() and (pair := _readable(keep, source)) is not None:
+                waiting.append((place, pictures_of(pair, mask_free=view.mask_free)))
+        _write_latents(waiting, vae)
     return folder
+
+
+def _readable(keep: Keep, source: Source) -> Pair | None:
+    try:
+        return keep.pair(source)
+    except ImageError:
+        return None
 
 
 @torch.no_grad()
