@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vestiary.diffusion.conditions import Conditions
+    from vestiary.diffusion.memory import Switches
     from vestiary.diffusion.model import TryOnModel
     from vestiary.diffusion.repaint import Canvas
     from vestiary.registry import OnStep
@@ -46,7 +47,7 @@ class DiffusionEngine:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: tuple[tuple[object, ...], TryOnModel] | None = None
+        self._loaded: tuple[tuple[object, ...], Switches] | None = None
 
     def prepare(self, person: Person) -> Person:
         """The scan itself: what is painted depends on the garments."""
@@ -75,7 +76,9 @@ class DiffusionEngine:
 
         clock = Clock()
         with self._lock:
-            model = self._model(name, options)
+            switches = self._switches(name, options)
+            switches.set(options)
+            model = switches.model
             _check_model(model, garments, options)
             clock.lap("load")
             window, size = _view(prepared, model, options)
@@ -93,24 +96,24 @@ class DiffusionEngine:
         image, mask = canvas.paint(picture), canvas.mask
         clock.lap("blend")
         layers = _layers(prepared, window, picture, conditions, mask) if options.layers else {}
-        warnings = prepared.warnings + tuple(w for g in garments for w in g.warnings)
+        warnings = prepared.warnings + tuple(w for g in garments for w in g.warnings) + switches.notes
         return Fitting(image, mask, layers, _provenance(prepared, garments, options, model), clock.laps, warnings)
 
-    def _model(self, name: str, options: DiffusionOptions) -> TryOnModel:
-        """The model of that folder or name, loaded if another one was used before."""
+    def _switches(self, name: str, options: DiffusionOptions) -> Switches:
+        """The model of that folder or name, loaded if another one was used before, and its switches."""
         from vestiary.diffusion import memory
         from vestiary.diffusion.model import CARD, device_of
         from vestiary.diffusion.published import open_model
 
         device = device_of(options.device)
+        home = memory.home(options, device)
         card = Path(name) / CARD
         changed = card.stat().st_mtime_ns if card.is_file() else 0
-        switches = (options.offload, options.attention, options.vae_slicing, options.vae_tiling, options.compile)
-        key = (name, changed, device, options.dtype, *switches)
+        key = (name, changed, device, home, options.dtype)
         if self._loaded is None or self._loaded[0] != key:
             self._loaded = None  # makes room before the next one comes
-            model = open_model(name, dtype=options.dtype, device=device)
-            self._loaded = key, memory.apply(model, options)
+            memory.release()
+            self._loaded = key, memory.Switches(open_model(name, dtype=options.dtype, device=home), device)
         return self._loaded[1]
 
 
