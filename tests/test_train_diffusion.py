@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ pytest.importorskip("peft")
 pytestmark = pytest.mark.train
 
 import torch  # noqa: E402
-from accelerate import PartialState  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from tests import dressing_data as dressing  # noqa: E402
@@ -28,8 +28,8 @@ from vestiary.training import checkpoint  # noqa: E402
 from vestiary.training.adapters import LORA  # noqa: E402
 from vestiary.training.diffusion import DiffusionConfig, DiffusionRecipe  # noqa: E402
 from vestiary.training.diffusion_loss import Schedule  # noqa: E402
-from vestiary.training.diffusion_pairs import Frames, Keep, sources  # noqa: E402
-from vestiary.training.diffusion_samples import Samples, View  # noqa: E402
+from vestiary.training.diffusion_pairs import Frames, Keep, Pair, sources  # noqa: E402
+from vestiary.training.diffusion_samples import Samples, View, pictures_of  # noqa: E402
 from vestiary.training.diffusion_score import conditions_from  # noqa: E402
 from vestiary.training.loop import Trainer  # noqa: E402
 from vestiary.training.recipes import make_recipe  # noqa: E402
@@ -172,9 +172,8 @@ def test_no_process_waits_for_another_for_latents(
 ) -> None:
     """Only the main process validates: whoever waited there for the others would wait for ever."""
     recipe = make_recipe(DiffusionRecipe, config(data, kept, start), tmp_path)
-    monkeypatch.setattr(PartialState, "wait_for_everyone", lambda self: pytest.fail("waits"))
-    monkeypatch.setattr(PartialState, "num_processes", 2)
-    monkeypatch.setattr(PartialState, "process_index", 1)
+    second = SimpleNamespace(process_index=1, num_processes=2)  # has nothing to wait with
+    monkeypatch.setattr("vestiary.training.diffusion_samples.PartialState", lambda: second)
     samples = recipe.samples("validation")
     assert isinstance(samples, Samples)
     assert samples[0]["target"].dtype == torch.float16
@@ -258,8 +257,26 @@ def test_photos_alone_are_taken_apart(tmp_path: Path, start: Path) -> None:
         keep.pair(held)
     free = tmp_path / "free"
     tiny_model(0, mask_free=True).save(free)
-    with pytest.raises(OptionError, match="pairs in two garments"):
+    with pytest.raises(OptionError, match="people in two garments"):
         trainer(config(folder, tmp_path / "more", free), tmp_path / "run").fit()
+
+
+def test_outside_the_mask_the_person_is_to_stay_as_they_came() -> None:
+    """Of two pictures of somebody in different clothes only the painted place may differ."""
+    draw = np.random.default_rng(0)
+    target, person, agnostic = draw.integers(0, 255, (3, 8, 8, 3), np.uint8)
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5, 1:4] = 255
+    none = np.zeros((0, 8, 8, 3), np.uint8)
+    pair = Pair(target, person, agnostic, mask, mask, target[None], np.ones(1, np.uint8), none, "")
+    inside = np.zeros((8, 8), bool)
+    inside[2:5, 1:4] = True
+    wanted = pictures_of(pair, mask_free=False)["target"].permute(1, 2, 0).numpy()
+    assert np.array_equal(wanted[inside], target[inside])
+    assert np.array_equal(wanted[~inside], person[~inside])
+    turned = pictures_of(pair, mask_free=True, mirrored=True)
+    assert np.array_equal(turned["target"].permute(1, 2, 0).numpy(), target[:, ::-1])
+    assert np.array_equal(turned["mask"][0].numpy(), mask[:, ::-1])
 
 
 def test_a_damaged_picture_in_the_middle_is_left_out_and_named(data: Path, start: Path, tmp_path: Path) -> None:

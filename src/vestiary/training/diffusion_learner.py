@@ -17,7 +17,7 @@ from vestiary.errors import OptionError
 from vestiary.training import diffusion_score
 from vestiary.training.config import RecipeConfig
 from vestiary.training.diffusion_loss import Question, Schedule, question, weighted
-from vestiary.training.diffusion_pairs import Frames, Keep, Pair, Photo, Source, sources
+from vestiary.training.diffusion_pairs import Frames, Keep, Pair, Source, sources
 from vestiary.training.diffusion_samples import Samples, View, keep_latents, latents_of
 
 
@@ -84,9 +84,9 @@ class Learner:
     def _found(self, split: str) -> list[Source]:
         config, validation = self.config, split != "train"
         found = sources(config.data, validation=validation, split=config.split, pictures=config.pictures)
-        if self.model.mask_free and isinstance(found[0], Photo):
+        if self.model.mask_free and not all(source.changes for source in found):
             hint = "Take the synthetic pairs of `vestiary synth`, or a model with a mask."
-            raise OptionError("a mask-free model learns from pairs in two garments, not from photos alone.", hint=hint)
+            raise OptionError("a mask-free model learns from people in two garments; here they wear one.", hint=hint)
         return found[: config.limit]
 
     @property

@@ -87,6 +87,10 @@ class Source(Protocol):
     def name(self) -> str:
         """Unique in its folder."""
 
+    @property
+    def changes(self) -> bool:
+        """Whether the person comes in other clothes than the garment."""
+
     def make(self, frames: Frames, rng: np.random.Generator) -> Pair:
         """Raises ImageError: a file is damaged. Other VestiaryErrors: nothing can be made of it."""
 
@@ -101,6 +105,11 @@ class Photo:
     def name(self) -> str:
         """Its number."""
         return self.path.stem
+
+    @property
+    def changes(self) -> bool:
+        """No."""
+        return False
 
     def make(self, frames: Frames, rng: np.random.Generator) -> Pair:
         """The garments cut out, and the photo itself."""
@@ -118,6 +127,11 @@ class Listed:
     def name(self) -> str:
         """The sample's."""
         return self.sample.name
+
+    @property
+    def changes(self) -> bool:
+        """Where the true photo is another one."""
+        return self.sample.target != self.sample.person
 
     def make(self, frames: Frames, rng: np.random.Generator) -> Pair:
         """Both scanned and read as at run time."""
