@@ -1,6 +1,7 @@
 """`vestiary serve` with the engines of `service_rooms`, recognisers that take no time, and little patience.
 
-Run as a program it serves; `Process` starts it as one. A scan "knows" the person in every photo.
+Run as a program it serves, and ends with whoever started it; `Process` starts it. A scan "knows" the person in every
+photo; that of person 99 never ends.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +49,8 @@ class Process:
         order = [*self.inside, sys.executable, __file__, *own, *place, *self.flags]
         with (self.folder / "log.txt").open("ab") as log:
             paths = {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"}
-            self.process = subprocess.Popen(order, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **paths})
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+            self.process = subprocess.Popen(order, **pipes, env={**os.environ, **paths})  # type: ignore[call-overload]
         assert self.process.stdout is not None
         said = b""
         while not said.endswith(b"}\n"):
@@ -81,8 +84,9 @@ class Process:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
     def things(self) -> dict[str, str]:
         """The form of a fitting of a new person in a new garment."""
@@ -93,9 +97,9 @@ class Process:
             ids[field] = answer.json()["id"]
         return ids
 
-    def ask(self, form: dict[str, str], seconds: float = 0.0, *, held: bool = False, wait: float = 0.0) -> Any:
-        """The answer to a fitting with the slow engine."""
-        options = json.dumps({"seconds": seconds, "held": held})
+    def ask(self, form: dict[str, str], seconds: float = 0.0, *, wait: float = 0.0, **how: bool) -> Any:
+        """The answer to a fitting with the slow engine, which may be `held` or `deaf`."""
+        options = json.dumps({"seconds": seconds, **how})
         form = {**form, "engine": "slow", "options": options, "wait": str(wait)}
         return self.client.post("/v1/fittings", data=form, headers={"Accept": "application/json"})
 
@@ -120,8 +124,13 @@ def serve() -> int:
     from vestiary.cli.main import main
     from vestiary.serve import server
 
+    def scan(image: Any, *, person: int | None = None, source: str = "", **_: Any) -> Any:
+        if person == 99:
+            time.sleep(600)
+        return standing(image, source)
+
     for name, function in (
-        ("vestiary.person.scan", lambda image, *, source="", **_: standing(image, source)),
+        ("vestiary.person.scan", scan),
         ("vestiary.garment.read", lambda image, alpha=None, *, source="", **_: lying(image, source=source)),
     ):
         module = ModuleType(name)
@@ -129,7 +138,15 @@ def serve() -> int:
         sys.modules[name] = module
     registry.list_engines = rooms
     server.HEAD_SECONDS = IMPATIENCE
+    server.GRACE_SECONDS = float(os.environ.get("GRACE", server.GRACE_SECONDS))
+    threading.Thread(target=end_with_the_test, daemon=True).start()
     return main()
+
+
+def end_with_the_test() -> None:
+    """A test that is killed closes nothing but this pipe."""
+    os.read(sys.stdin.fileno(), 1)  # not through a buffer, whose lock the interpreter wants when it ends
+    os._exit(1)
 
 
 if __name__ == "__main__":

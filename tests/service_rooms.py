@@ -35,10 +35,11 @@ class SlowOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     seconds: float = 0.2
     held: bool = False
+    deaf: bool = False
 
 
 class SlowEngine(PasteEngine):
-    """`paste` in twenty steps, which takes its time; "held" stays until `go_on` is set."""
+    """`paste` in twenty steps, which takes its time; "held" stays until `go_on` is set, "deaf" cannot be stopped."""
 
     Options = SlowOptions  # type: ignore[assignment]
 
@@ -49,6 +50,8 @@ class SlowEngine(PasteEngine):
 
     def fit(self, scan: Any, garments: Sequence[Any], options: Any, on_step: Any = None) -> Any:
         begun["slow"] += 1
+        while options.deaf and not go_on.is_set():
+            time.sleep(0.01)
         for step in range(20):
             time.sleep(options.seconds / 20)
             while options.held and not go_on.is_set():

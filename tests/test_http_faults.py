@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import uvicorn
 from conftest import stand_in
 from fastapi.testclient import TestClient
 from service_process import photo
+from service_rooms import go_on, rooms
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import WebSocketDenialResponse
 
@@ -67,6 +70,29 @@ def test_a_database_that_is_away_is_told_and_comes_back(client: TestClient, monk
     assert client.get("/ready").status_code == 200
     assert client.post("/v1/fittings", data=form).status_code == 200
     assert [one["id"] for one in client.get("/v1/people").json()] == [ids["people"]]
+
+
+@pytest.mark.parametrize("what", ["fitting", "database"])
+def test_what_goes_away_while_a_request_waits_for_it_is_told(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr("vestiary.registry.list_engines", rooms)
+    go_on.clear()
+    ids = {kind: client.post(f"/v1/{kind}", files={"photo": photo()}).json()["id"] for kind in ("people", "garments")}
+    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "slow", "options": '{"held": true}'}
+    with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
+        waits = pool.submit(client.post, "/v1/fittings", data={**form, "wait": "60"})
+        end = time.monotonic() + 20
+        while not (mine := client.get("/v1/fittings").json()):
+            assert time.monotonic() < end
+        if what == "fitting":
+            assert client.delete(f"/v1/fittings/{mine[0]['id']}").status_code == 204
+        else:
+            patch.setattr("vestiary.serve.database.Session", gone)
+        answer = waits.result(30)
+    go_on.set()
+    expected = {"fitting": (404, "not-found"), "database": (503, "unavailable")}
+    assert (answer.status_code, answer.json()["error"]["code"]) == expected[what]
 
 
 def test_the_studio_runs_as_the_service_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

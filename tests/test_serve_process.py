@@ -10,10 +10,11 @@ import subprocess
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 pytest.importorskip("fastapi")
@@ -109,6 +110,57 @@ def test_a_stop_does_not_wait_for_ever(own: Any) -> None:
         assert database.execute("SELECT state, attempts FROM fittings").fetchall() == [("queued", 0)]
 
 
+@pytest.mark.parametrize("how", ["held", "deaf"])
+def test_a_stop_does_not_wait_for_who_waits(own: Any, how: str) -> None:
+    """Neither a request that would wait for a minute nor an engine that cannot be stopped holds the process up."""
+    process = own("--workers", "1", "--drain-seconds", "0.3")
+    form = process.things()
+    answers: list[Any] = []
+    waiter = threading.Thread(target=lambda: answers.append(process.ask(form, wait=60, **{how: True})))
+    waiter.start()
+    eventually(lambda: process.client.get("/v1/fittings").json())
+    process.until(process.client.get("/v1/fittings").json()[0]["id"], "running")
+    begun = time.monotonic()
+    process.process.terminate()
+    assert process.wait(30) == 0
+    assert time.monotonic() - begun < 0.3 + server.GRACE_SECONDS
+    waiter.join(5)
+    assert (answers[0].status_code, answers[0].json()["state"]) == (202, "queued")
+    assert "in the middle" not in process.log(), "it ended by itself"
+
+
+def test_what_cannot_be_stopped_is_left_behind(own: Any) -> None:
+    process = own("--workers", "1", "--drain-seconds", "0", inside=("env", "GRACE=2"))
+    stuck = threading.Thread(target=post_in_vain, args=(process, {"number": "99"}))
+    stuck.start()
+    time.sleep(0.5)
+    assert process.end() == 0
+    assert "it is time: the process ends in the middle of" in process.log()
+    stuck.join(5)
+
+
+def test_a_second_signal_ends_at_once(own: Any) -> None:
+    process = own("--workers", "1", "--drain-seconds", "60")
+    process.until(process.ask(process.things(), held=True).json()["id"], "running")
+    process.process.terminate()
+    time.sleep(server._SAME_SECONDS + 0.3)
+    begun = time.monotonic()
+    assert process.end() == 0
+    assert time.monotonic() - begun < 5
+
+
+def post_in_vain(process: Process, form: dict[str, str]) -> None:
+    with pytest.raises(httpx.TransportError):
+        process.client.post("/v1/people", files={"photo": photo()}, data=form)
+
+
+def eventually(what: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.02)
+
+
 def may_mount() -> bool:
     order = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"]
     return (
@@ -144,7 +196,10 @@ def test_a_head_that_does_not_come_is_not_waited_for(house: Process) -> None:
     with connect(house) as silent, connect(house) as half, connect(house) as second:
         half.sendall(b"GET /health HTTP/1.1\r\nHo")
         second.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert second.recv(4096).startswith(b"HTTP/1.1 200")
+        answer = b""
+        while not answer.endswith(b"}"):
+            answer += second.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 200")
         second.sendall(b"GET /health HT")
         begun = time.monotonic()
         assert [one.recv(1) for one in (silent, half, second)] == [b""] * 3

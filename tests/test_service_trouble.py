@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,32 @@ def test_a_stop_puts_back_what_does_not_finish_in_time(open_: Open) -> None:
         assert row.attempts == 0
     again.start()
     assert [again.wait(ME, id, 5).state for id in (held.id, waits.id)] == ["done", "done"]
+
+
+def test_a_stop_tells_those_who_wait(open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = open_(workers=1, drain_seconds=0.3)
+    began, looked = threading.Event(), threading.Event()
+
+    def slow(*_: Any, **__: Any) -> None:
+        began.set()
+        looked.wait(20)
+        raise ImageError("no.")
+
+    monkeypatch.setattr("vestiary.api.scan_person", slow)
+    held, waits = fit(service, "slow", options={"held": True}), fit(service)
+    until(lambda: service.fitting(ME, held.id).state == "running")
+    with ThreadPoolExecutor(4) as pool:
+        waiters = [pool.submit(service.wait, ME, one.id, 60) for one in (held, waits)]
+        scans = pool.submit(service.add_person, ME, b"x")
+        assert began.wait(5)
+        in_line = pool.submit(service.add_person, ME, b"x")
+        service.drain()
+        assert [waiter.result(5).state for waiter in waiters] == ["queued", "queued"]
+        with pytest.raises(UnavailableError, match="stopping"):
+            in_line.result(5)
+        looked.set()
+        with pytest.raises(ImageError):
+            scans.result(5)
 
 
 def test_a_stop_lets_finish_what_has_begun(open_: Open) -> None:

@@ -19,8 +19,6 @@ from vestiary.serve.records import BatchRecord, FittingRecord, Problem, Progress
 from vestiary.serve.wardrobe import expiry, folder_of, missing, moment, new_id
 
 if TYPE_CHECKING:
-    from threading import Event
-
     from sqlalchemy.orm import Session
 
     from vestiary.serve.engines import Engines
@@ -49,9 +47,10 @@ class Fittings:
         board: Board,
         queue: Queue,
         engines: Engines,
+        stopping: Event,
     ) -> None:
         self._settings, self._database, self._store, self._memory = settings, database, store, memory
-        self._board, self._queue, self._engines = board, queue, engines
+        self._board, self._queue, self._engines, self._stopping = board, queue, engines, stopping
         self.runner: Runner | None = None  # the one of this process, while it runs
         self._looking, self._looked = Lock(), 0.0
         self._seen: dict[str, tuple[str, Any]] = {}  # by fitting: what the last look found
@@ -151,21 +150,29 @@ class Fittings:
             return list(session.scalars(chosen.order_by(FittingRow.created.desc(), FittingRow.id)))
 
     def wait(self, owner: str, id: str, timeout: float, gone: Event | None = None) -> FittingRecord:
-        """The fitting when it has finished, or as it is after the timeout (seconds) or when the caller is gone."""
+        """The fitting when it has finished, or as it is after the timeout (seconds) or when waiting is in vain."""
         end = time.monotonic() + timeout
         with self._board.reading(id) as reader:
             record = self._found(owner, id)
-            while not record.finished and (left := end - time.monotonic()) > 0 and not (gone and gone.is_set()):
+            while not self._in_vain(record, gone) and (left := end - time.monotonic()) > 0:
                 if LOOK in reader.take(min(left, POLL_SECONDS)):
                     record = self._found(owner, id)
                 else:
                     self._look()
             return record if record.finished else self._found(owner, id)
 
+    def _in_vain(self, record: FittingRecord, gone: Event | None) -> bool:
+        """Whether it has finished, nobody listens, or it will not be begun before this process ends."""
+        left = self._stopping.is_set() and record.state == "queued" and not self._runs_here(record.id)
+        return record.finished or left or (gone is not None and gone.is_set())
+
     def _found(self, owner: str, id: str) -> FittingRecord:
-        row = self.row(owner, id)
-        self._seen[id] = (row.state, row.progress)
-        return fitting_record(row)
+        record = fitting_record(row := self.row(owner, id))
+        if record.finished:
+            self._seen.pop(id, None)
+        else:
+            self._seen[id] = (row.state, row.progress)
+        return record
 
     def _look(self) -> None:
         """One look at the database for all who wait here, at most every `POLL_SECONDS`: fittings that other processes

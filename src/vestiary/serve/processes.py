@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 CANNOT_START = 3  # exit code, as uvicorn has it
+_LONGEST_END = 15.0  # seconds after `drain_seconds` after which a process that was stopped is killed
+_PAUSE = 1.0  # seconds before one that died is replaced, so that one that always dies keeps no core busy
 
 
 def share_of(settings: Settings) -> Settings:
@@ -41,6 +45,8 @@ class Processes:
         self._given = (share_of(settings), door, verbose)
         self._running: list[SpawnProcess] = []
         self._stopping = False
+        self._patience = settings.drain_seconds + _LONGEST_END  # each ends by itself before that
+        self._until = math.inf
 
     def run(self) -> int:
         """Serve until stopped. Returns the exit code: 0 after a stop, 1 when a process could not start."""
@@ -49,7 +55,7 @@ class Processes:
         try:
             for _ in range(self._count):
                 self._start()
-            while self._running:
+            while self._running and time.monotonic() < self._until:
                 for sentinel in wait([process.sentinel for process in self._running], timeout=1.0):
                     failed |= not self._ended(sentinel)
                     if failed and not self._stopping:
@@ -78,10 +84,14 @@ class Processes:
         if process.exitcode == CANNOT_START:
             return False
         logger.warning("a process of the service ended with code %s and is replaced", process.exitcode)
-        self._start()
+        time.sleep(_PAUSE)
+        if not self._stopping:
+            self._start()
         return True
 
     def _stop(self, sig: int, frame: Any = None) -> None:
+        if not self._stopping:
+            self._until = time.monotonic() + self._patience
         self._stopping = True
         for process in self._running:
             process.terminate()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from threading import Event
 from typing import Annotated, Any
 
@@ -90,22 +93,34 @@ def _place(house: Any, owner: str, order: Order, note: Note | None) -> str:
 
 async def _wait(request: Request, house: Any, owner: str, id: str, patience: float, *, cancel: bool) -> FittingRecord:
     """The record when it is finished, when patience ends, or when the caller is gone."""
+    async with _listening(request) as gone:
+        record: FittingRecord = await anyio.to_thread.run_sync(house.wait, owner, id, patience, gone, limiter=_waiting)
+    if cancel and gone.is_set() and not record.finished:
+        await run_in_threadpool(house.cancel, owner, id)
+    return record
+
+
+@contextlib.asynccontextmanager
+async def _listening(request: Request) -> AsyncIterator[Event]:
+    """What is set as soon as the caller hangs up.
+
+    No task group: what is raised beside its tasks comes out as an ExceptionGroup, which nobody answers with its status.
+    """
     gone = Event()
 
     async def listen() -> None:
-        while not (house.draining or await request.is_disconnected()):
+        while not await request.is_disconnected():
             await anyio.sleep(_LISTEN)
         gone.set()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(listen)
-        record: FittingRecord = await anyio.to_thread.run_sync(house.wait, owner, id, patience, gone, limiter=_waiting)
-        tasks.cancel_scope.cancel()
-    if house.draining and record.state == "running":  # what has begun may finish
-        return await anyio.to_thread.run_sync(house.wait, owner, id, patience, limiter=_waiting)
-    if cancel and gone.is_set() and not (house.draining or record.finished):
-        await run_in_threadpool(house.cancel, owner, id)
-    return record
+    listener = asyncio.create_task(listen())
+    try:
+        yield gone
+    except BaseException:
+        gone.set()  # a request that is cancelled leaves a thread that waits
+        raise
+    finally:
+        listener.cancel()
 
 
 def _answer(house: Any, owner: str, record: FittingRecord, format: Format | None, watch: Stopwatch) -> Response:

@@ -36,6 +36,7 @@ IDLE_SECONDS = 0.25  # how often an idle thread looks for work that another proc
 BEAT_SECONDS = 0.5  # how often leases are renewed and cancellations by other processes are seen
 RECOVER_SECONDS = LEASE_SECONDS / 3
 LONGEST_BACKOFF = 15.0
+_STOP_SECONDS = 2.0  # that an engine gets for its next step when it is asked to stop
 
 
 @dataclass(eq=False)
@@ -86,7 +87,7 @@ class Runner:
         self._lock = threading.Lock()
         self._news = threading.Condition()
         self._asked = 0
-        self._closing = threading.Event()
+        self._closing, self._closes = threading.Event(), threading.Lock()
         self._threads: list[threading.Thread] = []
         self._beat = threading.Thread(target=self._keep_alive, name="vestiary-heart", daemon=True)
         self._ended = threading.Event()
@@ -101,25 +102,38 @@ class Runner:
             thread.start()
 
     def close(self) -> None:
-        """Take nothing more; what has begun may finish within the time for it, the rest goes back into the queue."""
+        """Take nothing more; what has begun may finish within the time for it, the rest goes back into the queue.
+
+        Whoever calls this while another does waits for the same end; after it nothing happens any more.
+        """
         self._closing.set()
         self.wake()
-        end = time.monotonic() + self._settings.drain_seconds
-        for thread in self._threads:
-            thread.join(max(end - time.monotonic(), 0))
+        with self._closes:
+            if not self._ended.is_set():
+                self._end()
+
+    def _end(self) -> None:
+        self._join(self._settings.drain_seconds)
         with self._lock:
-            left = list(self._jobs.values())
-        for job in left:
+            left = dict(self._jobs)
+        for job in left.values():
             job.dropped = True
             job.stop.set()
-        end = time.monotonic() + 2.0
-        for thread in self._threads:
-            thread.join(max(end - time.monotonic(), 0))
+        self._join(_STOP_SECONDS)
         self._ended.set()
         if self._beat.is_alive():
-            self._beat.join(2.0)
+            self._beat.join(_STOP_SECONDS)
         with contextlib.suppress(VestiaryError):
             self._queue.release()  # of engines that do not stop when they are asked to
+        with self._lock:
+            self._jobs.clear()
+        for id in left:
+            self._board.post(id, LOOK)
+
+    def _join(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(end - time.monotonic(), 0))
 
     @property
     def is_alive(self) -> bool:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
+import os
 import socket
 import sys
 import threading
+import time
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
@@ -17,7 +21,10 @@ from vestiary.errors import OutputError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+logger = logging.getLogger(__name__)
 HEAD_SECONDS = 15.0  # within which a connection must have sent the whole head of a request
+GRACE_SECONDS = 10.0  # after `drain_seconds`, within which a process must have ended
+_SAME_SECONDS = 0.5  # signals that come so soon after the first are the same one: `timeout` sends it twice
 LAST_SECONDS = 5  # that answers under way get when all fittings have ended
 MOST_CONNECTIONS = 512  # WebSockets among them; a process has 1,024 files as a rule
 _UNREAD_MS = 60_000  # how long a peer may leave unread what was sent to it
@@ -30,20 +37,29 @@ _BODIES = 2**22  # bytes of the largest WebSocket message
 class Server(uvicorn.Server):
     """A stop (SIGTERM, Ctrl+C) lets what runs finish while new work is answered with 503; a second one ends at once.
 
-    Takes at most `drain_seconds` and some ten seconds more, and is no failure: the exit code is 0.
+    Takes at most `drain_seconds` and ten seconds more, and is no failure: the exit code is 0. What does not end by
+    then, such as a thread in foreign code, is left: the queue knows what to do with work whose process is gone.
     """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
-        self._app, self._stopping = app, False
+        self._app = app
+        self._asked = math.inf  # when the first signal came
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called by a signal."""
-        if self._stopping:
-            self.should_exit = self.force_exit = True
+        now = time.monotonic()
+        if now > self._asked + _SAME_SECONDS:
+            _leave("asked again")
+        if self._asked < math.inf:
             return
-        self._stopping = True
+        self._asked = now
+        threading.Thread(target=self._give_up, name="vestiary-end", daemon=True).start()
         threading.Thread(target=self._drain, name="vestiary-drain", daemon=True).start()
+
+    def _give_up(self) -> None:
+        time.sleep(self._app.state.settings.drain_seconds + GRACE_SECONDS)
+        _leave("it is time")
 
     def _drain(self) -> None:
         try:
@@ -52,6 +68,15 @@ class Server(uvicorn.Server):
             self._app.state.service.drain()
         finally:
             self.should_exit = True
+
+
+def _leave(why: str) -> NoReturn:
+    """End this process at once, whatever its threads do."""
+    try:
+        others = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
+        logger.warning("%s: the process ends in the middle of %s", why, ", ".join(others))
+    finally:
+        os._exit(0)
 
 
 class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]

@@ -6,11 +6,12 @@ An owner is a name for the caller. Whatever is another owner's raises `NotFoundE
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from vestiary.errors import UnavailableError, VestiaryError
+from vestiary.errors import VestiaryError
 from vestiary.serve.board import Board, Preview
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.engines import Engines
@@ -21,11 +22,9 @@ from vestiary.serve.records import BatchRecord, EngineRecord, FittingRecord, Gar
 from vestiary.serve.runner import Runner
 from vestiary.serve.store import Store
 from vestiary.serve.sweep import Sweeper
-from vestiary.serve.wardrobe import Wardrobe, garment_record, person_record
+from vestiary.serve.wardrobe import Wardrobe, check_open, garment_record, person_record
 
 if TYPE_CHECKING:
-    from threading import Event
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -53,10 +52,10 @@ class Service:
         self.memory = Memory(settings.cache_mb * 2**20)
         self.queue = Queue(self.database, this_worker())
         self._board, self._engines = Board(), Engines(settings.ray)
-        self._wardrobe = Wardrobe(settings, self.database, self.store, self.memory)
-        parts = (self.database, self.store, self.memory, self._board, self.queue, self._engines)
+        self._stopping = Event()
+        self._wardrobe = Wardrobe(settings, self.database, self.store, self.memory, self._stopping)
+        parts = (self.database, self.store, self.memory, self._board, self.queue, self._engines, self._stopping)
         self._fittings = Fittings(settings, *parts)
-        self.draining = False  # nothing new is taken in
         self.runner: Runner | None = None
         self.sweeper: Sweeper | None = None
 
@@ -70,12 +69,17 @@ class Service:
         self.runner.start()
         self.sweeper.start()
 
+    @property
+    def draining(self) -> bool:
+        """Whether nothing new is taken in any more."""
+        return self._stopping.is_set()
+
     def drain(self) -> None:
         """Take nothing new; return when fittings that have begun have finished, or `settings.drain_seconds` are over.
 
         What has not finished, and what waits, is put back in the queue and done after the next start.
         """
-        self.draining = True
+        self._stopping.set()
         if self.runner is not None:
             self.runner.close()
 
@@ -100,10 +104,6 @@ class Service:
             "workers": self.runner is not None and self.runner.is_alive and not self.draining,
         }
 
-    def _check_open(self) -> None:
-        if self.draining:
-            raise UnavailableError("the service is stopping.", hint="Try again in a moment: another may take over.")
-
     def add_person(
         self, owner: str, photo: bytes, *, number: int | None = None, keep_hours: float | None = None
     ) -> PersonRecord:
@@ -115,7 +115,7 @@ class Service:
             BusyError: too many photos wait.
             UnavailableError: the service is stopping.
         """
-        self._check_open()
+        check_open(self._stopping)
         return self._wardrobe.add_person(owner, photo, number, keep_hours)
 
     def person(self, owner: str, id: str) -> PersonRecord:
@@ -151,7 +151,7 @@ class Service:
             BusyError: too many photos wait.
             UnavailableError: the service is stopping.
         """
-        self._check_open()
+        check_open(self._stopping)
         return self._wardrobe.add_garment(owner, photo, category, keep_hours)
 
     def garment(self, owner: str, id: str) -> GarmentRecord:
@@ -200,7 +200,7 @@ class Service:
             NotFoundError: the person or a garment is not there.
             OptionError, UnknownEngineError, MissingExtraError: the engine cannot do that here.
         """
-        self._check_open()
+        check_open(self._stopping)
         rows, _ = self._fittings.add(owner, [(person, garments)], engine, options, keep_hours, note=note)
         return fitting_record(rows[0])
 
@@ -213,7 +213,13 @@ class Service:
         return [fitting_record(row) for row in self._fittings.rows(owner, batch)]
 
     def wait(self, owner: str, id: str, timeout: float, gone: Event | None = None) -> FittingRecord:
-        """A fitting as soon as it has finished, or as it is after the timeout (seconds) or when the caller is gone."""
+        """A fitting as soon as it has finished, or as it is after the timeout (seconds) or when waiting is in vain.
+
+        That is when `gone` is set, because nobody listens any more, and when the service stops before it was begun.
+
+        Raises:
+            NotFoundError: there is none, or it was deleted meanwhile.
+        """
         return self._fittings.wait(owner, id, timeout, gone)
 
     def watch(self, owner: str, id: str, gone: Event | None = None) -> Iterator[FittingRecord | Preview]:
@@ -278,7 +284,7 @@ class Service:
         Raises:
             TooLargeError: more than the queue can ever hold.
         """
-        self._check_open()
+        check_open(self._stopping)
         _, batch = self._fittings.add(owner, pairs, engine, options, keep_hours, together=True, note=note)
         assert batch is not None
         return self._fittings.batch(batch)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import delete, select
 
 from vestiary import api, values
-from vestiary.errors import BusyError, NotFoundError, OptionError, TooLargeError
+from vestiary.errors import BusyError, NotFoundError, OptionError, TooLargeError, UnavailableError
 from vestiary.serve import checks
 from vestiary.serve.database import Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.records import GarmentRecord, PersonRecord
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from vestiary.serve.store import Store
 
 R = TypeVar("R", PersonRow, GarmentRow)
+MOST_WAITING = 64  # photos that wait to be looked at; each holds a thread
 _HOUR = 3600.0
+_LOOK = 0.25  # seconds between two looks whether the service stops
 
 
 def new_id(prefix: str) -> str:
@@ -53,11 +55,24 @@ def expiry(settings: Settings, keep_hours: float | None) -> float:
     return time.time() + hours * _HOUR
 
 
+def check_open(stopping: threading.Event) -> None:
+    """Nothing, while the service takes things in.
+
+    Raises:
+        UnavailableError: it is stopping.
+    """
+    if stopping.is_set():
+        raise UnavailableError("the service is stopping.", hint="Try again in a moment: another may take over.")
+
+
 class Wardrobe:
     """What callers have uploaded."""
 
-    def __init__(self, settings: Settings, database: Database, store: Store, memory: Memory) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, store: Store, memory: Memory, stopping: threading.Event
+    ) -> None:
         self._settings, self._database, self._store, self._memory = settings, database, store, memory
+        self._stopping = stopping
         self._turns = threading.Semaphore(max(settings.workers, 1))
         self._lock = threading.Lock()
         self._waiting, self._seconds = 0, 1.0  # seconds: of one scan, as measured lately
@@ -110,20 +125,24 @@ class Wardrobe:
 
     @contextlib.contextmanager
     def _turn(self, photo: bytes) -> Iterator[None]:
-        """Wait for one's turn to compute."""
+        """Wait for one's turn to compute; in vain when the service stops meanwhile."""
         if len(photo) > self._settings.max_upload_mb * 1e6:
             hint = f"The limit is {self._settings.max_upload_mb:g} MB: save the picture as a JPEG first."
             raise TooLargeError(f"the upload has {len(photo) / 1e6:.1f} MB.", hint=hint)
         with self._lock:
-            if self._waiting >= self._settings.queue_size:
+            if self._waiting >= min(self._settings.queue_size, MOST_WAITING):
                 seconds = self._waiting * self._seconds / max(self._settings.workers, 1)
                 raise BusyError("too many photos wait to be looked at.", retry_after=min(max(seconds, 1.0), 300.0))
             self._waiting += 1
         try:
-            with self._turns:
+            while not self._turns.acquire(timeout=_LOOK):
+                check_open(self._stopping)
+            try:
                 started = time.perf_counter()
                 yield
                 self._seconds += 0.2 * (time.perf_counter() - started - self._seconds)
+            finally:
+                self._turns.release()
         finally:
             with self._lock:
                 self._waiting -= 1
