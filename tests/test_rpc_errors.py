@@ -168,6 +168,43 @@ def test_watchers_who_leave_free_their_thread(
     assert ended
 
 
+def test_those_who_wait_leave_threads_to_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vestiary.serve.rpc.calls.MOST_WAITING", 2)
+    stand_in(monkeypatch)
+    app = create_app(settings_of(tmp_path, upload_seconds=0.5, workers=0))
+    with (
+        TestClient(app, base_url=f"http://{HOST}"),
+        grpc.insecure_channel(f"{HOST}:{app.state.rpc.port}") as channel,
+    ):
+        calls = FittingRoomStub(channel)
+        person = calls.AddPerson(upload(pb.AddPersonRequest, photo())).id
+        garment = calls.AddGarment(upload(pb.AddGarmentRequest, photo())).id
+        _, message = fitting({"person": person, "garment": garment})
+        id = calls.AddFitting(message).id
+        watchers = [calls.WatchFitting(pb.Name(id=id)) for _ in range(2)]
+        assert all(next(one).fitting.id == id for one in watchers)
+        assert words(lambda: next(calls.WatchFitting(pb.Name(id=id))))[0] == "busy"
+        assert words(lambda: calls.Fit(pb.FitRequest(fitting=message)))[0] == "busy"
+        assert len(calls.ListFittings(pb.ListFittingsRequest()).fittings) == 1, "nothing was asked for in vain"
+        for one in watchers:
+            one.cancel()
+        never, codes = threading.Event(), [grpc.StatusCode.RESOURCE_EXHAUSTED]
+        while codes[-1] == grpc.StatusCode.RESOURCE_EXHAUSTED:  # the watchers have not quite gone yet
+            with pytest.raises(grpc.RpcError) as raised:
+                calls.AddPerson(dribble(never), timeout=20)
+            codes.append(raised.value.code())
+            assert len(codes) < 1000
+        never.set()
+        assert codes[-1] == grpc.StatusCode.CANCELLED
+        assert calls.ListPeople(Empty()).people[0].id == person
+
+
+def dribble(until: threading.Event) -> Iterator[Any]:
+    """An upload that does not go on."""
+    yield pb.AddPersonRequest(data=b"\xff\xd8")
+    until.wait(30)
+
+
 def test_tls_keeps_what_is_said_between_two(tmp_path: Path) -> None:
     pem = tmp_path / "both.pem"
     pem.write_bytes(certificate_of(HOST))

@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 import vestiary
-from vestiary.errors import MissingExtraError
 from vestiary.serve import (
     problems,
     routes_button,
@@ -29,8 +29,10 @@ from vestiary.serve.keys import Keys
 from vestiary.serve.metrics import Measured, Metrics
 from vestiary.serve.mirror import mirror_routes
 from vestiary.serve.rates import Rates
+from vestiary.serve.rpc import serve_rpc
 from vestiary.serve.security import SESSION_HEADER
 from vestiary.serve.settings import Settings
+from vestiary.serve.wardrobe import MOST_WAITING
 
 if TYPE_CHECKING:
     from vestiary.serve.service import Service
@@ -43,6 +45,7 @@ _ROUTERS = (
     sockets.router,
     routes_button.router,
 )
+_THREADS = MOST_WAITING + 40  # those of requests; photos that wait for their turn must leave some to the others
 _LAST_SECONDS = 2.0  # that gRPC calls under way get when all fittings have ended
 _DESCRIPTION = """
 Photos of people and of garments in, those people wearing those garments out.
@@ -117,27 +120,14 @@ def _guard(app: FastAPI, settings: Settings) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Any = app.state.service
     settings: Settings = app.state.settings
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     await run_in_threadpool(service.start)
     try:
         if settings.grpc_port is not None:
-            app.state.rpc = await run_in_threadpool(_start_rpc, app)
+            app.state.rpc = await run_in_threadpool(serve_rpc, service, settings, app.state.keys, app.state.rates)
         yield
     finally:
         await run_in_threadpool(service.drain)
         if app.state.rpc is not None:
             await run_in_threadpool(app.state.rpc.stop, _LAST_SECONDS)
         await run_in_threadpool(service.close)
-
-
-def _start_rpc(app: FastAPI) -> Any:
-    """The gRPC server beside this app.
-
-    Raises:
-        MissingExtraError: the extra `grpc` is not installed.
-        InputError: the port cannot be opened.
-    """
-    try:
-        from vestiary.serve.rpc.server import start
-    except ImportError:
-        raise MissingExtraError("gRPC is not installed.", hint='Type: pip install "vestiary[grpc]"') from None
-    return start(app.state.service, app.state.settings, app.state.keys, app.state.rates)

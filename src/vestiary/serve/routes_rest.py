@@ -103,8 +103,8 @@ def erase(caller: Deleter, house: House) -> Erased:
 
 
 @router.get("/health", tags=["operation"], summary="Does the process live")
-def health() -> dict[str, str]:
-    """Always 200; looks at nothing."""
+async def health() -> dict[str, str]:
+    """Always 200; looks at nothing, and waits for no thread."""
     return {"status": "ok", "version": vestiary.__version__}
 
 

@@ -8,8 +8,10 @@ from vestiary.errors import MissingExtraError
 from vestiary.serve.settings import Settings
 
 
-def serve_rpc(service: Any, settings: Settings, keys: Any = None) -> Any:
+def serve_rpc(service: Any, settings: Settings, keys: Any = None, rates: Any = None) -> Any:
     """A gRPC server that has started on `settings.grpc_port`: its `port`, and `stop(seconds)`.
+
+    It counts requests in `rates`, or for itself.
 
     Raises:
         MissingExtraError: grpcio is not installed.
@@ -21,4 +23,4 @@ def serve_rpc(service: Any, settings: Settings, keys: Any = None) -> Any:
         if (problem.name or "").partition(".")[0] not in ("grpc", "grpc_health", "google"):
             raise
         raise MissingExtraError("gRPC needs grpcio.", hint='Type: pip install "vestiary[grpc]"') from None
-    return start(service, settings, keys)
+    return start(service, settings, keys, rates)
