@@ -184,7 +184,7 @@ class LicenceError(WeightsError):
 
 
 class MemoryShortError(VestiaryError):
-    """The machine has too little memory for what was asked; nothing was loaded."""
+    """The machine has too little memory for what was asked; the message says what would fit."""
 
     code, exit_code, http_status = "memory", 11, 507
 

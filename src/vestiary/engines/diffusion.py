@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vestiary.diffusion.conditions import Conditions
+    from vestiary.diffusion.estimate import Run
     from vestiary.diffusion.memory import Switches
     from vestiary.diffusion.model import TryOnModel
     from vestiary.diffusion.repaint import Canvas
@@ -63,6 +64,7 @@ class DiffusionEngine:
             PersonError: the body half that a garment covers is not in the photo.
             OptionError: an option that this model or this machine has nothing for.
             WeightsError: no weights were named, or they are not there or not right.
+            MemoryShortError: it would take more memory than there is, or did; the engine stays usable.
             Cancelled: `on_step` returned False.
         """
         check_outfit(prepared, garments)
@@ -70,14 +72,14 @@ class DiffusionEngine:
         name = weights_of(options)
 
         from vestiary.diffusion.latents import seeded
+        from vestiary.diffusion.memory import told
         from vestiary.diffusion.pipeline import sample
         from vestiary.diffusion.progressive import sample_progressively
         from vestiary.diffusion.repaint import canvas_of
 
         clock = Clock()
         with self._lock:
-            switches = self._switches(name, options)
-            switches.set(options)
+            switches, asked = self._ready(name, options, (prepared.image.shape[1], prepared.image.shape[0]))
             model = switches.model
             _check_model(model, garments, options)
             clock.lap("load")
@@ -90,7 +92,8 @@ class DiffusionEngine:
             clock.lap("mask")
             run = sample_progressively if options.refine else sample
             shown = _previews(on_step, canvas, conditions)
-            painted = run(model, conditions, options, generator=seeded(options.seed), on_step=shown)
+            with told(asked.failed):
+                painted = run(model, conditions, options, generator=seeded(options.seed), on_step=shown)
             clock.lap("denoise")
         picture = conditions.frame.back(painted[0].numpy(force=True))
         image, mask = canvas.paint(picture), canvas.mask
@@ -99,9 +102,11 @@ class DiffusionEngine:
         warnings = prepared.warnings + tuple(w for g in garments for w in g.warnings) + switches.notes
         return Fitting(image, mask, layers, _provenance(prepared, garments, options, model), clock.laps, warnings)
 
-    def _switches(self, name: str, options: DiffusionOptions) -> Switches:
-        """The model of that folder or name, loaded if another one was used before, and its switches."""
-        from vestiary.diffusion import memory
+    def _ready(self, name: str, options: DiffusionOptions, photo: tuple[int, int]) -> tuple[Switches, Run]:
+        """The model of that folder or name, loaded if another one was used before, with its switches set; and the run
+        that fits into memory beside it.
+        """
+        from vestiary.diffusion import estimate, memory
         from vestiary.diffusion.model import CARD, device_of
         from vestiary.diffusion.published import open_model
 
@@ -110,11 +115,18 @@ class DiffusionEngine:
         card = Path(name) / CARD
         changed = card.stat().st_mtime_ns if card.is_file() else 0
         key = (name, changed, device, home, options.dtype)
-        if self._loaded is None or self._loaded[0] != key:
-            self._loaded = None  # makes room before the next one comes
-            memory.release()
-            self._loaded = key, memory.Switches(open_model(name, dtype=options.dtype, device=home), device)
-        return self._loaded[1]
+        last = self._loaded[1].model if self._loaded else None
+        loaded = self._loaded is not None and self._loaded[0] == key
+        run = estimate.run_of(name, photo, options, device, last=last, loaded=loaded)
+        run.require()
+        del last
+        with memory.told(run.failed):
+            if self._loaded is None or not loaded:
+                self._loaded = None  # makes room before the next one comes
+                memory.release()
+                self._loaded = key, memory.Switches(open_model(name, dtype=options.dtype, device=home), device)
+            self._loaded[1].set(options)
+        return self._loaded[1], replace(run, loaded=True)
 
 
 def weights_of(options: DiffusionOptions) -> str:

@@ -10,7 +10,11 @@ from vestiary.diffusion.published.specs import Published, list_published
 from vestiary.errors import MemoryShortError
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-_CGROUP = Path("/sys/fs/cgroup")
+_CGROUP, _MINE = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_FILES = (  # limit, use, and which of it are files' contents that can be read again
+    ("memory.max", "memory.current", "inactive_file"),  # version 2
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),  # version 1
+)
 
 
 def needed(published: Published, dtype: str, folders: Mapping[str, Path] | None = None) -> int:
@@ -21,15 +25,20 @@ def needed(published: Published, dtype: str, folders: Mapping[str, Path] | None 
         dtype: that they will be loaded in.
         folders: of its parts, if they are here; then their files' headers are asked.
     """
-    if folders is None:
-        sizes = dict(published.networks)
-    else:
-        files = [file for part in published.parts if part.name in folders for file in part.weights(folders[part.name])]
-        sizes = {}
-        for file in files:
-            sizes[file.parent.name] = sizes.get(file.parent.name, 0) + parameters_in([file])
+    sizes = counted(published, folders)
     reader = sum(sizes.get(name, 0) for name in published.traits.get("in_turn", ()))
     return max(reader, sum(sizes.values()) - reader) * BYTES[dtype]  # what reads the prompt goes before the rest comes
+
+
+def counted(published: Published, folders: Mapping[str, Path] | None) -> dict[str, int]:
+    """Number of parameters of each network; arguments as for `needed`."""
+    if folders is None:
+        return dict(published.networks)
+    files = [file for part in published.parts if part.name in folders for file in part.weights(folders[part.name])]
+    sizes: dict[str, int] = {}
+    for file in files:
+        sizes[file.parent.name] = sizes.get(file.parent.name, 0) + parameters_in([file])
+    return sizes
 
 
 def free(device: str) -> int:
@@ -72,11 +81,31 @@ def _what_fits(published: Published, dtype: str, there: int) -> str:
 
 
 def _left_in_container(otherwise: int) -> int:
+    """What the limits of this process's control groups leave, those of the groups around them too."""
+    left = [otherwise]
+    for group in _groups():
+        for limit, used, cache in _FILES:
+            try:
+                most = (group / limit).read_text().strip()
+                taken = int((group / used).read_text())
+                lines = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+            except (OSError, ValueError):
+                continue
+            if most != "max":
+                left.append(max(0, int(most) - taken + int(lines.get(cache, 0))))
+    return min(left)
+
+
+def _groups() -> list[Path]:
+    """Folders of this process's control groups for memory, of version 2 or 1, and of those around them."""
     try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        used = int((_CGROUP / "memory.current").read_text())
-        cache = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        lines = [line.split(":", 2) for line in _MINE.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
-        return otherwise
-    reclaimable = int(cache.get("inactive_file", 0))
-    return otherwise if limit == "max" else max(0, int(limit) - used + reclaimable)
+        lines = []
+    roots = {"": _CGROUP, "memory": _CGROUP / "memory"}
+    found = [(roots[kind], path) for _, kinds, path in lines for kind in kinds.split(",") if kind in roots]
+    groups = list(roots.values())  # within a container its own group is the root
+    for root, path in found:
+        inside = root / path.strip("/")
+        groups += [folder for folder in (inside, *inside.parents) if folder.is_relative_to(root)]
+    return list(dict.fromkeys(groups))
