@@ -19,6 +19,7 @@ pytestmark = pytest.mark.train
 import torch  # noqa: E402
 from PIL import Image  # noqa: E402
 
+import vestiary  # noqa: E402
 from tests import dressing_data as dressing  # noqa: E402
 from vestiary.diffusion.model import TryOnModel, tiny_model  # noqa: E402
 from vestiary.diffusion.options import DiffusionOptions  # noqa: E402
@@ -96,6 +97,12 @@ def test_the_loss_falls_and_the_engine_s_pipeline_opens_the_folder(
     report = ship(Order(result.checkpoint, tmp_path / "model"))
     model = TryOnModel.load(tmp_path / "model")
     assert report["card"]["prediction_type"] == model.card.prediction_type == "v_prediction"
+    if method == "full":
+        wearer = dressing.wearing((200, 30, 30))
+        chosen = {"weights": str(tmp_path / "model"), "steps": 1, "scheduler": "ddim"}
+        fitting = vestiary.try_on(wearer, dressing.lying(wearer.image[:100]), engine="diffusion", options=chosen)
+        assert np.array_equal(fitting.image[fitting.mask == 0], wearer.image[fitting.mask == 0])
+        assert not np.array_equal(fitting.image, wearer.image)
     (pair,) = [p for s in sources(data, validation=True)[:1] if (p := Keep(kept, frames(model)).pair(s))]
     options = DiffusionOptions(steps=2, guidance=2, scheduler="ddim")
     painted = sample(model, conditions_from([pair], model), options, generator=seeded())
