@@ -11,7 +11,7 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from vestiary import jpegxl
 from vestiary.errors import ImageError, MissingExtraError
 from vestiary.images import encode_picture, open_picture
 
@@ -188,6 +189,7 @@ def bombs(folder: Path) -> list[Path]:
 CHILD = """
 import json, resource, sys, time, warnings
 warnings.simplefilter("ignore")
+from vestiary import jpegxl
 from vestiary.errors import ImageError, MissingExtraError
 from vestiary.images import open_picture
 told = {}
@@ -236,3 +238,36 @@ def test_over_http_none_of_it_is_a_fault(tmp_path: Path, monkeypatch: pytest.Mon
         for kind in ("people", "garments"):
             for found in client.get(f"/v1/{kind}").json():
                 assert client.get(f"/v1/{kind}/{found['id']}/picture").status_code == 200
+
+
+def jpegxl_header(extra: int) -> bytes:
+    """The beginning of a JPEG XL of 2,000 × 2,000 pixels with so many channels besides its colours."""
+    size = [(0, 1), (1, 2), (1999, 13), (1, 3)]  # not small; 13 bits of height; as wide as high
+    depth = [(0, 1), (0, 2)]  # whole numbers of 8 bits
+    fields = [*size, (0, 1), (0, 1), *depth, (1, 1), (3, 2), (extra - 1, 12)]
+    text = "".join(f"{value:0{bits}b}"[::-1] for value, bits in fields)
+    return b"\xff\x0a" + int(text[::-1], 2).to_bytes(40, "little")
+
+
+def jpegxl_parts(stream: bytes, *cuts: int) -> bytes:
+    """A JPEG XL file whose codestream is cut into boxes."""
+    file = b"\0\0\0\x0cJXL \r\n\x87\n" + b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
+    for number, (begin, end) in enumerate(zip((0, *cuts), (*cuts, len(stream)), strict=True)):
+        file += struct.pack(">I4sI", end - begin + 12, b"jxlp", number) + stream[begin:end]
+    return file
+
+
+@pytest.mark.parametrize("wrap", [bytes, lambda stream: jpegxl_parts(stream, 3, 5)], ids=["bare", "in-parts"])
+def test_jpegxl_with_more_channels_than_a_picture_has_is_refused(wrap: Callable[[bytes], bytes]) -> None:
+    pytest.importorskip("imagecodecs")
+    for extra in (2, 17, 4096):
+        data = wrap(jpegxl_header(extra))
+        assert jpegxl.size_of(data) == (2000, 2000)
+        assert jpegxl.extra_channels(data) == extra
+        with pytest.raises(ValueError, match="extra channel"):
+            jpegxl.decode(data)
+        with pytest.raises(ImageError):
+            open_picture(data)
+    assert jpegxl.extra_channels(wrap(jpegxl.encode(np.zeros((8, 8, 4), np.uint8), quality=90))) == 1
+    with pytest.raises(ValueError, match="cut short"):
+        jpegxl.extra_channels(jpegxl_header(4096)[:6])

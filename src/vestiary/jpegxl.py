@@ -22,6 +22,7 @@ _CODESTREAM = b"\xff\x0a"
 _SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 _TYPE = b"\0\0\0\x14ftypjxl \0\0\0\0jxl "
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height; SizeHeader of ISO/IEC 18181-1
+_HEADER = 128  # bytes of a codestream in which all is said that is read here
 _EFFORT, _THOROUGH_EFFORT = 3, 7
 
 
@@ -36,15 +37,33 @@ def size_of(data: bytes) -> tuple[int, int]:
     Raises:
         ValueError: the header is not there.
     """
-    stream = data if data.startswith(_CODESTREAM) else _codestream(data)
-    bits = _Bits(stream[2:14])
-    small = bits.take(1)
-    height = bits.size(small)
-    ratio = bits.take(3)
-    if ratio == 0:
-        return bits.size(small), height
-    across, down = _RATIOS[ratio - 1]
-    return height * across // down, height
+    return _header(data).picture_size()
+
+
+def extra_channels(data: bytes) -> int:
+    """How many channels there are besides the colours, from the header alone: 1 for a picture with transparency.
+
+    Raises:
+        ValueError: the header is not there.
+    """
+    bits = _header(data)
+    bits.picture_size()
+    if bits.take(1):  # all as usual
+        return 0
+    if bits.take(1):
+        bits.take(3)  # orientation
+        if bits.take(1):
+            bits.picture_size()  # how large it is meant to be shown
+        if bits.take(1):
+            bits.preview_size()
+        if bits.take(1):
+            bits.animation()
+    is_float = bits.take(1)
+    if bits.take(2) == 3:
+        bits.take(6)
+    bits.take(4 * is_float + 1)
+    choice = bits.take(2)
+    return choice if choice < 2 else bits.take(4) + 2 if choice == 2 else bits.take(12) + 1
 
 
 def exif_of(data: bytes) -> bytes:
@@ -60,9 +79,11 @@ def decode(data: bytes) -> Picture:
 
     Raises:
         MissingExtraError: imagecodecs is not installed.
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, or has channels that no picture needs.
     """
     codec = _codec()
+    if extra_channels(data) > 1:  # up to 4,096 in a file of some hundred bytes, and all of them would be made
+        raise ValueError("more than one extra channel")
     try:
         pixels: NDArray[Any] = np.asarray(codec.jpegxl_decode(data, index=0, numthreads=1))
     except RuntimeError as problem:  # imagecodecs.JpegxlError
@@ -135,28 +156,63 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += size
 
 
+def _header(data: bytes) -> _Bits:
+    """The codestream's beginning, behind its two first bytes."""
+    stream = data if data.startswith(_CODESTREAM) else _codestream(data)
+    return _Bits(stream[2:_HEADER])
+
+
 def _codestream(data: bytes) -> bytes:
-    """The codestream's beginning."""
+    """The codestream's beginning; it may come in parts, which may be as short as they like."""
+    stream = b""
     for kind, content in _boxes(data):
-        if kind in (b"jxlc", b"jxlp"):
-            stream = content[4:] if kind == b"jxlp" else content  # parts begin with their number
-            if stream.startswith(_CODESTREAM):
-                return stream
-    raise ValueError("no codestream")
+        if kind == b"jxlc":
+            stream = content
+        elif kind == b"jxlp":
+            stream += content[4 : 4 + _HEADER]  # behind the part's number
+        if kind == b"jxlc" or len(stream) >= _HEADER:
+            break
+    if not stream.startswith(_CODESTREAM):
+        raise ValueError("no codestream")
+    return stream
 
 
 class _Bits:
-    """Bits of a codestream, the lowest of each byte first."""
+    """Bits of a codestream, the lowest of each byte first; names as in ISO/IEC 18181-1, annex on headers."""
 
     def __init__(self, data: bytes) -> None:
-        if len(data) < 9:
-            raise ValueError("cut short")
-        self.rest = int.from_bytes(data, "little")
+        self.rest, self.left = int.from_bytes(data, "little"), 8 * len(data)
 
     def take(self, count: int) -> int:
+        self.left -= count
+        if self.left < 0:
+            raise ValueError("cut short")
         value = self.rest & ((1 << count) - 1)
         self.rest >>= count
         return value
+
+    def picture_size(self) -> tuple[int, int]:
+        """SizeHeader: width and height."""
+        small = self.take(1)
+        height = self.size(small)
+        ratio = self.take(3)
+        if ratio == 0:
+            return self.size(small), height
+        across, down = _RATIOS[ratio - 1]
+        return height * across // down, height
+
+    def preview_size(self) -> None:
+        """PreviewHeader."""
+        widths = (0, 0, 5, 9) if self.take(1) else (6, 8, 10, 12)
+        self.take(widths[self.take(2)])
+        if self.take(3) == 0:
+            self.take(widths[self.take(2)])
+
+    def animation(self) -> None:
+        """AnimationHeader: ticks a second, above and below the line; repetitions; time codes."""
+        for widths in ((0, 0, 10, 30), (0, 0, 8, 10), (0, 3, 16, 32)):
+            self.take(widths[self.take(2)])
+        self.take(1)
 
     def size(self, small: int) -> int:
         """One side: in steps of 8 up to 256, else in one of four widths."""
