@@ -17,34 +17,30 @@ import numpy as np
 
 from vestiary.clock import Clock
 from vestiary.diffusion.options import DiffusionOptions
+from vestiary.diffusion.pictures import WEIGHTS_VARIABLE
 from vestiary.encoding.frames import colours
-from vestiary.engines.embedded import check_outfit, cut_to, window_of
+from vestiary.engines.embedded import check_outfit
 from vestiary.engines.provenance import describe
-from vestiary.errors import GarmentError, OptionError, WeightsError
+from vestiary.errors import OptionError, WeightsError
 from vestiary.types import Fitting, Garment, Person
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vestiary.diffusion.conditions import Conditions
     from vestiary.diffusion.estimate import Run
     from vestiary.diffusion.memory import Switches
     from vestiary.diffusion.model import TryOnModel
-    from vestiary.diffusion.repaint import Canvas
+    from vestiary.engines.diffusion_passes import Pass, Plan
     from vestiary.registry import OnStep
 
-    Window = tuple[int, int, int, int]
-
-WEIGHTS_VARIABLE = "VESTIARY_DIFFUSION_WEIGHTS"
 PREVIEW = 512  # pixels of a preview's longer side
-SPREAD = {False: 0.12, True: 0.2}  # of the edit mask, in shoulder units; a mask-free model draws its own outline
-_NOT_YET = ("anchor", "scene", "region", "control_pose", "control_parts", "control_depth")
 
 
 class DiffusionEngine:
     """Paints garments with a latent diffusion model. The last model stays loaded; requests use it one at a time."""
 
     Options = DiffusionOptions
+    needs_garment = False  # words can name one, and regions, backgrounds and light need none
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,40 +63,39 @@ class DiffusionEngine:
             MemoryShortError: it would take more memory than there is, or did; the engine stays usable.
             Cancelled: `on_step` returned False.
         """
-        check_outfit(prepared, garments)
-        _check_options(options)
+        _check_asked(prepared, garments, options)
         name = weights_of(options)
 
-        from vestiary.diffusion.latents import seeded
         from vestiary.diffusion.memory import told
-        from vestiary.diffusion.pipeline import sample
-        from vestiary.diffusion.progressive import sample_progressively
-        from vestiary.diffusion.repaint import canvas_of
+        from vestiary.engines import diffusion_passes as passes
 
         clock = Clock()
         with self._lock:
-            switches, asked = self._ready(name, options, (prepared.image.shape[1], prepared.image.shape[0]))
+            switches, run = self._ready(name, options, (prepared.image.shape[1], prepared.image.shape[0]))
             model = switches.model
-            _check_model(model, garments, options)
             clock.lap("load")
-            window, size = _view(prepared, model, options)
-            near = cut_to(prepared, window)
-            conditions = _conditions(near, garments, model, size, options)
-            clock.lap("conditions")
-            categories = {garment.category for garment in garments}
-            canvas = canvas_of(prepared, near, window, categories, spread=SPREAD[model.mask_free])
-            clock.lap("mask")
-            run = sample_progressively if options.refine else sample
-            shown = _previews(on_step, canvas, conditions)
-            with told(asked.failed):
-                painted = run(model, conditions, options, generator=seeded(options.seed), on_step=shown)
-            clock.lap("denoise")
-        picture = conditions.frame.back(painted[0].numpy(force=True))
-        image, mask = canvas.paint(picture), canvas.mask
-        clock.lap("blend")
-        layers = _layers(prepared, window, picture, conditions, mask) if options.layers else {}
+            plan = passes.plan(prepared, garments, options, model)
+            steps = _Steps(plan.steps(options), on_step)
+            worn, mask = prepared, np.zeros(prepared.parts.shape, np.uint8)
+            layers: dict[str, NDArray[np.uint8]] = {}
+            for number, (kind, ready) in enumerate(plan.passes):
+                if number and kind in ("scene", "light") and plan.passes[number - 1][0] in ("wear", "repair"):
+                    worn = passes.scanned_again(worn)
+                    clock.lap("scan")
+                now = ready(worn)
+                clock.lap("conditions")
+                with told(run.failed):
+                    picture = _painted(model, now, steps.of(now))
+                clock.lap("denoise")
+                if options.layers:
+                    layers |= _layers(now, picture, "" if not number else f"-{kind}-{number + 1}")
+                worn = replace(worn, image=now.finish(picture))
+                mask = np.maximum(mask, now.canvas.mask)
+                clock.lap("blend")
+        layers |= {"mask": mask} if options.layers else {}
         warnings = prepared.warnings + tuple(w for g in garments for w in g.warnings) + switches.notes
-        return Fitting(image, mask, layers, _provenance(prepared, garments, options, model), clock.laps, warnings)
+        provenance = _provenance(prepared, garments, options, model, plan)
+        return Fitting(worn.image, mask, layers, provenance, clock.laps, warnings)
 
     def _ready(self, name: str, options: DiffusionOptions, photo: tuple[int, int]) -> tuple[Switches, Run]:
         """The model of that folder or name, loaded if another one was used before, with its switches set; and the run
@@ -155,88 +150,76 @@ def weights_of(options: DiffusionOptions) -> str:
     return str(Path(name).expanduser()) if name.startswith("~") else name
 
 
-def _check_options(options: DiffusionOptions) -> None:
-    for name in _NOT_YET:
-        if getattr(options, name) != DiffusionOptions.model_fields[name].default:
-            raise OptionError(f"option {name!r} does not work yet.", hint="Leave it out.")
+def _check_asked(person: Person, garments: Sequence[Garment], options: DiffusionOptions) -> None:
+    """Before anything is loaded: there is something to do, and the garments can be worn."""
+    words = options.prompt or options.covers != "auto" or options.scene or options.light != "keep"
+    if not options.region and (garments or not words):
+        check_outfit(person, garments)
 
 
-def _check_model(model: TryOnModel, garments: Sequence[Garment], options: DiffusionOptions) -> None:
-    name, places = model.card.name, model.card.garments
-    if len(garments) > places:
-        hint = "Put them on one after another, or use a model with more places."
-        raise GarmentError(f"the model {name} puts on {places} garment(s) at a time, not {len(garments)}.", hint=hint)
-    if options.mask_free and not model.mask_free:
-        raise OptionError(f"the model {name} is not mask-free.", hint="Leave mask_free out, or name another model.")
+def _painted(model: TryOnModel, now: Pass, on_step: OnStep | None) -> NDArray[np.float32]:
+    """`(3, h, w)` in -1..1 of the canvas's window."""
+    from vestiary.diffusion.latents import seeded
+    from vestiary.diffusion.pipeline import sample
+    from vestiary.diffusion.progressive import sample_progressively
 
-
-def _view(person: Person, model: TryOnModel, options: DiffusionOptions) -> tuple[Window, tuple[int, int]]:
-    """The part of the photo that is worked on, and width and height of the frame in which it is."""
-    from vestiary.diffusion.conditions import frame_size
-    from vestiary.diffusion.repaint import widened
-
-    photo = (person.image.shape[1], person.image.shape[0])
-    trained = (model.card.width, model.card.height)
-    size = frame_size(photo, trained, options.long_side, model.multiple * (2 if options.refine else 1))
-    return widened(window_of(person), size, photo), size
-
-
-def _conditions(
-    near: Person, garments: Sequence[Garment], model: TryOnModel, size: tuple[int, int], options: DiffusionOptions
-) -> Conditions:
-    from vestiary.diffusion.conditions import conditions_of
-    from vestiary.diffusion.text import encode_text
-
-    return conditions_of(
-        near,
-        garments,
-        width=size[0],
-        height=size[1],
-        places=model.card.garments,
-        agnostic=model.card.agnostic,
-        text=encode_text(model, [options.prompt]),
-        negative_text=encode_text(model, [options.negative_prompt]),
+    run = sample_progressively if now.options.refine else sample
+    made = run(
+        model, now.conditions, now.options, guides=now.guides, generator=seeded(now.options.seed), on_step=on_step
     )
+    return now.conditions.frame.back(made[0].numpy(force=True))
 
 
-def _previews(on_step: OnStep | None, canvas: Canvas, conditions: Conditions) -> OnStep | None:
-    """`on_step` with the pipeline's small previews laid into a small copy of the photo."""
-    if on_step is None:
-        return None
-    small = canvas.small(PREVIEW)
-    x0, y0, x1, y1 = small.window
-    frame = replace(conditions.frame, photo=(x1 - x0, y1 - y0))
+class _Steps:
+    """`on_step` for several passes: counted through, with their small previews laid into a small copy of the photo."""
 
-    def shown(step: int, total: int, name: str, preview: NDArray[np.uint8] | None) -> bool | None:
-        return on_step(step, total, name, None if preview is None else small.paint(frame.back(colours(preview))))
+    def __init__(self, total: int, on_step: OnStep | None) -> None:
+        self.total, self.on_step, self.done = total, on_step, 0
 
-    return shown
+    def of(self, now: Pass) -> OnStep | None:
+        """`on_step` for one of them."""
+        if self.on_step is None:
+            return None
+        tell = self.on_step
+        small = now.canvas.small(PREVIEW)
+        x0, y0, x1, y1 = small.window
+        frame = replace(now.conditions.frame, photo=(x1 - x0, y1 - y0))
+
+        def shown(step: int, total: int, name: str, preview: NDArray[np.uint8] | None) -> bool | None:
+            self.done = min(self.done + 1, self.total)
+            picture = None if preview is None else small.paint(frame.back(colours(preview)))
+            return tell(self.done, self.total, name, picture)
+
+        return shown
 
 
 def _provenance(
-    person: Person, garments: Sequence[Garment], options: DiffusionOptions, model: TryOnModel
+    person: Person, garments: Sequence[Garment], options: DiffusionOptions, model: TryOnModel, plan: Plan
 ) -> dict[str, Any]:
     card = model.card
-    named = options.model_copy(update={"weights": card.name})  # a path differs from machine to machine
+    digests = {name: f"sha256:{digest}" for name, digest in plan.digests.items()}
+    named = options.model_copy(update={"weights": card.name, **digests})  # a path differs from machine to machine
     made = describe("diffusion", person, garments, named, weights=card.sha256)
     what = {key: getattr(card, key) for key in ("name", "licence", "commercial", "source", "revision")}
-    return {**made, "model": what, "non_commercial_use_only": not card.commercial}
+    told = {"model": what, "non_commercial_use_only": not card.commercial, "passes": [kind for kind, _ in plan.passes]}
+    return {**made, **told}
 
 
-def _layers(
-    person: Person, window: Window, picture: NDArray[np.float32], conditions: Conditions, mask: NDArray[np.uint8]
-) -> dict[str, NDArray[np.uint8]]:
+def _layers(now: Pass, picture: NDArray[np.float32], ending: str) -> dict[str, NDArray[np.uint8]]:
     """What the model saw and painted, in the photo's frame; each garment as it saw it."""
-    x0, y0, x1, y1 = window
+    conditions, (x0, y0, x1, y1) = now.conditions, now.canvas.window
 
     def whole(inside: NDArray[np.float32]) -> NDArray[np.uint8]:
-        full = person.image.copy()
+        full = now.canvas.photo.copy()
         full[y0:y1, x0:x1] = _colours(inside)
         return full
 
-    agnostic = conditions.frame.back(conditions.agnostic[0].numpy())
-    garments = {f"garment-{n}": _colours(one.numpy()) for n, one in enumerate(conditions.garments[0], 1)}
-    return {"agnostic": whole(agnostic), **garments, "painted": whole(picture), "mask": mask}
+    back = conditions.frame.back
+    worn = enumerate(zip(conditions.garments[0], conditions.garment_masks[0], strict=True), 1)
+    kept = {"agnostic": whole(back(conditions.agnostic[0].numpy()))}
+    kept |= {f"control-{kind}": whole(back(seen[0].numpy() * 2 - 1)) for kind, seen in conditions.controls.items()}
+    kept |= {f"garment-{n}": _colours(one.numpy()) for n, (one, alpha) in worn if alpha.any()}
+    return {f"{name}{ending}": layer for name, layer in {**kept, "painted": whole(picture)}.items()}
 
 
 def _colours(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
