@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis and an S3 server of the tests' own: in a temporary folder, on free ports or sockets, gone afterwards."""
+"""PostgreSQL, Redis and an S3 server of the tests' own: in temporary folders, gone afterwards."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def table(folder: Path) -> Path:
 
 
 @pytest.fixture
-def run(table: Path, looks: Counter[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(table: Path, looks: Counter[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Fit the table as an actor would, in this process."""
 
     def stream(cut: Sequence[Sequence[Any]], work: Any, actors: int) -> Iterator[Line]:
@@ -58,7 +58,7 @@ def run(table: Path, looks: Counter[str], monkeypatch: pytest.MonkeyPatch) -> It
     def fit(**more: Any) -> Summary:
         return fit_catalogue(table, str(table.parent / "out"), engine="paste", **more)
 
-    yield fit
+    return fit
 
 
 def pictures(table: Path) -> list[Path]:
