@@ -180,3 +180,11 @@ def engine_values(engine_name: str, parameters: Mapping[str, Any], *, layers: bo
 
     values = {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
     return values | ({LAYERS: layers} if LAYERS in load_engine(engine_name).Options.model_fields else {})
+
+
+def check_garments(engine_name: str, garments: tuple[str, ...]) -> None:
+    """Make sure that garments were named, where the engine needs one."""
+    from vestiary.registry import load_engine
+
+    if not garments and getattr(load_engine(engine_name), "needs_garment", True):
+        raise click.UsageError("Missing argument 'GARMENT...'.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("try", cls=options.EngineCommand)
 @click.argument("person", type=options.PATH)
-@click.argument("garments", metavar="GARMENT...", type=options.PATH, nargs=-1, required=True)
+@click.argument("garments", metavar="GARMENT...", type=options.PATH, nargs=-1)
 @click.option("-o", "--output", required=True, type=options.PATH, help="The picture: .png, .jpg or .webp.")
 @options.engine
 @click.option(
@@ -56,7 +56,8 @@ def command(
     """Put one or more garments on a person.
 
     PERSON is a photo of the person, each GARMENT a photo of one garment: laid out, hanging, cut out, or worn by
-    somebody else. Several garments are put on in their order, the last one on top.
+    somebody else. Several garments are put on in their order, the last one on top. The engine diffusion needs none: a
+    garment can be told in words, and a region, the background or the light be painted anew.
 
     \b
         vestiary try person.jpg shirt.jpg -o out.png
@@ -70,6 +71,7 @@ def command(
         files.check_folder(layers)
     wanted = _one_for_each(garments, categories)
     values = options.engine_values(engine, rest, layers=layers is not None)
+    options.check_garments(engine, garments)
     for photo in (person, *garments):
         images.check_picture(photo, max_pixels=max_pixels)
     with say.StepLine(quiet=as_json) as line:
@@ -141,7 +143,7 @@ def _tell(
         for warning in warnings:
             say.words(f"note: {warning}")
         worn = ", ".join(garment.category for garment in garments)
-        say.words(f"{output}: {worn} on {width} x {height} pixels in {took:.2f} s")
+        say.words(f"{output}: {worn or 'repainted'} on {width} x {height} pixels in {took:.2f} s")
         return
     timings = {
         "person": say.seconds(person.timings),
