@@ -16,7 +16,7 @@ from vestiary.serve.board import LOOK, Board, Preview
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.queue import Queue, waiting
 from vestiary.serve.records import BatchRecord, FittingRecord, Problem, Progress, State
-from vestiary.serve.wardrobe import expiry, folder_of, missing, moment, new_id
+from vestiary.serve.wardrobe import expiry, folder_of, missing, moment, new_id, owned
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -133,12 +133,7 @@ class Fittings:
 
     def row(self, owner: str, id: str) -> FittingRow:
         """The row of a fitting of this owner."""
-        with self._database.reading() as session:
-            mine = (FittingRow.id == id, FittingRow.owner == owner, FittingRow.expires > time.time())
-            found = session.scalar(select(FittingRow).where(*mine))
-        if found is None:
-            raise missing(id)
-        return found
+        return owned(self._database, FittingRow, owner, id)
 
     def rows(self, owner: str, batch: str | None) -> list[FittingRow]:
         """All of this owner, the newest first; those of a batch in their order."""
@@ -255,12 +250,7 @@ class Fittings:
 
     def batch_row(self, owner: str, id: str) -> BatchRow:
         """The row of a batch of this owner."""
-        with self._database.reading() as session:
-            mine = (BatchRow.id == id, BatchRow.owner == owner, BatchRow.expires > time.time())
-            found = session.scalar(select(BatchRow).where(*mine))
-        if found is None:
-            raise missing(id)
-        return found
+        return owned(self._database, BatchRow, owner, id)
 
     def batch(self, row: BatchRow) -> BatchRecord:
         """A batch as it is told."""

@@ -12,10 +12,9 @@ from starlette.datastructures import UploadFile as SentFile
 
 from vestiary.errors import InputError
 from vestiary.serve.fetch import fetch
+from vestiary.serve.fittings import MOST_GARMENTS
 from vestiary.serve.settings import Settings
 from vestiary.serve.uploads import check_bytes, read_options, read_photo
-
-MOST_GARMENTS = 8
 
 
 @dataclass(frozen=True)

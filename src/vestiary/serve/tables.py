@@ -17,36 +17,33 @@ class Table(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {dict[str, Any]: JSON, list[str]: JSON, float: Float(53)}
 
 
-class PersonRow(Table):
+class Owned:
+    """The columns of what belongs to a caller until it expires."""
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner: Mapped[str] = mapped_column(NAME, index=True)
+    created: Mapped[float]
+    expires: Mapped[float] = mapped_column(index=True)
+
+
+class PersonRow(Owned, Table):
     """A scanned person; the scan itself is in the storage. `details` are the other fields of `PersonRecord`."""
 
     __tablename__ = "people"
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner: Mapped[str] = mapped_column(NAME, index=True)
-    created: Mapped[float]
-    expires: Mapped[float] = mapped_column(index=True)
     details: Mapped[dict[str, Any]]
 
 
-class GarmentRow(Table):
+class GarmentRow(Owned, Table):
     """A garment that was read; its pixels are in the storage. `details` are the other fields of `GarmentRecord`."""
 
     __tablename__ = "garments"
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner: Mapped[str] = mapped_column(NAME, index=True)
-    created: Mapped[float]
-    expires: Mapped[float] = mapped_column(index=True)
     details: Mapped[dict[str, Any]]
 
 
-class BatchRow(Table):
+class BatchRow(Owned, Table):
     """Fittings that were asked for together."""
 
     __tablename__ = "batches"
-    id: Mapped[str] = mapped_column(ID, primary_key=True)
-    owner: Mapped[str] = mapped_column(NAME, index=True)
-    created: Mapped[float]
-    expires: Mapped[float] = mapped_column(index=True)
 
 
 class FittingRow(Table):

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from vestiary import api, values
 from vestiary.errors import BusyError, NotFoundError, OptionError, TooLargeError, UnavailableError
 from vestiary.serve import checks
-from vestiary.serve.database import Database, FittingRow, GarmentRow, PersonRow
+from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.records import GarmentRecord, PersonRecord
 from vestiary.types import Category, Garment, Person
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vestiary.serve.store import Store
 
 R = TypeVar("R", PersonRow, GarmentRow)
+Row = TypeVar("Row", PersonRow, GarmentRow, FittingRow, BatchRow)
 MOST_WAITING = 64  # photos that wait to be looked at; each holds a thread
 _HOUR = 3600.0
 _LOOK = 0.25  # seconds between two looks whether the service stops
@@ -153,11 +154,7 @@ class Wardrobe:
         Raises:
             NotFoundError: there is none, it is another owner's, or its time is over; nobody can tell which.
         """
-        with self._database.reading() as session:
-            found = session.scalar(select(kind).where(kind.id == id, kind.owner == owner, kind.expires > time.time()))
-        if found is None:
-            raise missing(id)
-        return found
+        return owned(self._database, kind, owner, id)
 
     def rows(self, kind: type[R], owner: str) -> list[R]:
         """All of this owner, the newest first."""
@@ -202,6 +199,19 @@ def blob_of(id: str) -> str:
 def folder_of(fitting: str) -> str:
     """Where the storage has the pictures of a fitting."""
     return f"fittings/{fitting}"
+
+
+def owned(database: Database, kind: type[Row], owner: str, id: str) -> Row:
+    """The row of something of this owner.
+
+    Raises:
+        NotFoundError: there is none, it is another owner's, or its time is over; nobody can tell which.
+    """
+    with database.reading() as session:
+        found = session.scalar(select(kind).where(kind.id == id, kind.owner == owner, kind.expires > time.time()))
+    if found is None:
+        raise missing(id)
+    return found
 
 
 def missing(id: str) -> NotFoundError:
