@@ -41,7 +41,7 @@ def read_pairs(table: str | Path, engine: str, options: Mapping[str, Any]) -> li
         OptionError: a category that does not exist.
     """
     rows, names = _rows(Path(table))
-    numbers = [match[1] for name in names if (match := _GARMENT.fullmatch(name))]
+    numbers = sorted((match[1] for name in names if (match := _GARMENT.fullmatch(name))), key=lambda n: int(n or 1))
     if "person" not in names or "" not in numbers:
         hint = "It needs the columns person and garment; it may have garment2 …, category, category2 …"
         raise InputError(f"{table} lacks a column.", hint=hint)
@@ -49,7 +49,7 @@ def read_pairs(table: str | Path, engine: str, options: Mapping[str, Any]) -> li
     made = f"{engine} {json.dumps(dict(options), sort_keys=True, default=str)}"
     pairs: dict[str, Pair] = {}
     for line, row in enumerate(rows, start=1):
-        worn = [number for number in sorted(numbers) if row[f"garment{number}"]]
+        worn = [number for number in numbers if row[f"garment{number}"]]
         if not row["person"] or not worn:
             raise InputError(f"row {line} of {table} has no person, or no garment.", hint="Fill it in or remove it.")
         categories = tuple(row[f"category{number}"] or None if number in kinds else None for number in worn)
