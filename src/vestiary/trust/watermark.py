@@ -223,7 +223,8 @@ class _Votes:
         places = ((tile[:, None] * _TILES + tile)[..., None] * BITS + which).ravel()
         flat = votes.ravel()
         sums, powers = (
-            np.bincount(places, values, _TILES * _TILES * BITS) for values in (flat, flat * flat + _LEAST_VOTE**2)
+            np.asarray(np.bincount(places, values, _TILES * _TILES * BITS), np.float64)
+            for values in (flat, flat * flat + _LEAST_VOTE**2)
         )
         return _Votes(sums, powers)
 
