@@ -74,6 +74,7 @@ BAD = {
     "option out of bounds": (["person.jpg", "shirt.png", "--size", "9"], 2, "usage"),
     "categories too few": (["person.jpg", "shirt.png", "other.jpg", "--category", "top"], 2, "usage"),
     "no garment named": (["person.jpg"], 2, "usage"),
+    "a folder to write to": (["person.jpg", "shirt.png", "-o", "."], 3, "output"),
     "unknown ending": (["person.jpg", "shirt.png", "-o", "out.bmp"], 3, "output"),
     "no such folder": (["person.jpg", "shirt.png", "-o", "none/out.png"], 3, "output"),
     "output is the input": (["person.jpg", "shirt.png", "-o", "person.jpg"], 3, "output"),
@@ -98,6 +99,21 @@ def test_bad_input_gets_one_message_and_leaves_no_file(name: str, at: Path, caps
     assert error["exit_code"] == exit_code
     assert error["hint"], "a message says what to do next"
     assert files(at) == before
+
+
+@pytest.mark.parametrize("name", ["try", "batch", "verify", "weights"])
+def test_a_command_alone_says_what_it_needs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name]) == 2
+    said = capsys.readouterr()
+    assert "Missing argument" in said.err or "Usage" in said.err
+
+
+def test_wrong_options_are_told_before_any_photo_is_looked_at(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    order = ["try", "person.jpg", "shirt.png", "-o", "out.png", "--engine", "embedded", "--background", "Pink"]
+    assert main(order) == 2
+    said = capsys.readouterr().err
+    assert "option 'background': 'Pink' is no background" in said
+    assert "looking at" not in said
 
 
 @pytest.mark.parametrize(

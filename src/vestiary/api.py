@@ -123,4 +123,6 @@ def check_options(model: type[BaseModel], options: Mapping[str, Any] | BaseModel
         first = problem.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         hint = f"The options are: {', '.join(model.model_fields)}."
-        raise OptionError(f"option {name!r}: {first['msg'].lower()}.", hint=hint) from None
+        reason = first["msg"].removeprefix("Value error, ")
+        lowered = reason if reason != first["msg"] else reason.lower()  # an engine's own words may hold names
+        raise OptionError(f"option {name!r}: {lowered.rstrip('.')}.", hint=hint) from None

@@ -260,8 +260,8 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.Path
     Raises:
         OutputError: unknown ending, no such folder, no permission, or it is one of the inputs.
     """
-    _kind(path)
     check_place(path)
+    _kind(path)
     for photo in inputs:
         if os.path.exists(path) and os.path.exists(photo) and os.path.samefile(path, photo):
             raise OutputError(f"{os.fspath(path)} is an input and would be lost.", hint="Choose another output.")

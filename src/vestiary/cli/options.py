@@ -98,7 +98,7 @@ class EngineCommand(click.Command):
 def _chosen_engine(args: list[str]) -> str:
     """The value of --engine before click has read anything; the last one counts, as in click."""
     chosen = DEFAULT_ENGINE
-    for here, following in zip(args, [*args[1:], ""], strict=True):
+    for here, following in zip(args, [*args[1:], ""], strict=False):  # there may be no arguments at all
         if here == "--":
             break
         if here == "--engine":
@@ -175,11 +175,19 @@ def _click_type(field: FieldInfo) -> Any:
 
 
 def engine_values(engine_name: str, parameters: Mapping[str, Any], *, layers: bool = False) -> dict[str, Any]:
-    """The engine's own options out of all parameters of a command, by field name."""
+    """The engine's own options out of all parameters of a command, by field name.
+
+    Raises:
+        OptionError: a value that the engine does not take; said here, before any photo is looked at.
+    """
+    from vestiary.api import check_options
     from vestiary.registry import load_engine
 
+    model = load_engine(engine_name).Options
     values = {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
-    return values | ({LAYERS: layers} if LAYERS in load_engine(engine_name).Options.model_fields else {})
+    values |= {LAYERS: layers} if LAYERS in model.model_fields else {}
+    check_options(model, values)
+    return values
 
 
 def check_garments(engine_name: str, garments: tuple[str, ...]) -> None:
