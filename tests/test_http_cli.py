@@ -42,3 +42,9 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path, capsys: pytest.Capture
     assert json.loads(listed)[0]["revoked"]
     assert made["key"] not in listed
     assert main(["keys", "revoke", "shop", *place]) == 2
+
+
+def test_what_cannot_be_together_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--database", f"sqlite:///{tmp_path}/v.db", "--storage", str(tmp_path), "--port", "0"]
+    assert main(["serve", "--processes", "2", "--grpc-port", "0", *place]) == OptionError.exit_code
+    assert "single process" in capsys.readouterr().err

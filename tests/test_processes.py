@@ -81,6 +81,11 @@ def test_one_address_several_processes(service: tuple[subprocess.Popen[bytes], s
         asked = {"person_id": person, "garment_id": garment.json()["id"], "engine": "paste", "wait": "60"}
         first = client.post("/v1/fittings", data=asked, headers={"Accept": "image/png"})
         assert first.status_code == 200, first.text
+        for _ in range(20):
+            client.get("/v1/people", headers={"Connection": "close"})
+        told = [client.get("/metrics", headers={"Connection": "close"}).text for _ in range(6)]
+    counted = 'vestiary_requests_total{method="GET",route="/v1/people",status="200"} 20.0'
+    assert all(counted in text for text in told), "whichever process answers tells of all"
     os.kill(one, signal.SIGKILL)
     eventually(lambda: len(children(process)) == 2 and one not in children(process))
     assert other in children(process), "the other one went on"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @click.group("cluster")
 def command() -> None:
-    """Fit catalogues on a Ray cluster, or on all processors of this machine.
+    """Fit whole catalogues, on many machines joined by Ray, or on all processors of this one.
 
-    Engines as replicas behind the service: see `vestiary serve --ray`.
+    Needs: pip install "vestiary[ray]". For a service whose fittings are made by many machines see vestiary serve --ray.
     """
 
 
@@ -54,8 +54,9 @@ def catalogue(
     as_json: bool,
     **rest: Any,
 ) -> int:
-    """Fit the pairs of a table: .csv or .parquet with person, garment, and if wanted garment2 …, category, category2 …
+    """Fit a table of pairs: who wears what, one picture for each row.
 
+    PAIRS is a .csv or .parquet with the columns person and garment, and if wanted garment2 …, category, category2 …
     Paths are relative to the table's folder, or URLs. OUT, a folder that all machines share or a URL, gets the
     pictures and a manifest that says what became of each pair. After an interruption, run the same command again: no
     pair is fitted twice. A failure is noted and the rest goes on; the exit code is then 7.

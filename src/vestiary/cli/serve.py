@@ -8,7 +8,7 @@ import click
 
 from vestiary.cli import options, say
 from vestiary.cli.settings import SettingsCommand, read_settings
-from vestiary.errors import MissingExtraError
+from vestiary.errors import MissingExtraError, OptionError
 
 if TYPE_CHECKING:
     import socket
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 @click.option("--verbose", is_flag=True, help="Log each request: method, route, status, time; never who or what.")
 @options.common
 def command(as_json: bool, verbose: bool, **parameters: Any) -> None:
-    """Serve people, garments and fittings over HTTP and WebSocket, until it is stopped (Ctrl+C).
+    """Run the service: programs send photos over HTTP and get pictures of people in other clothes. Ctrl+C stops it.
 
     \b
         vestiary serve
         vestiary serve --studio --port 8080
         vestiary serve --host 0.0.0.0 --database postgresql://user@db/vestiary --storage s3://bucket/vestiary
 
-    Bound to this machine only, it asks for no key. Each setting can also come from the environment: VESTIARY_PORT.
+    Without --host only programs on this machine reach it, and need no key; for others, make keys: vestiary keys create.
+    Each option can also come from the environment: VESTIARY_PORT=8080.
     """
     run(read_settings(parameters), as_json=as_json, verbose=verbose)
 
@@ -38,6 +39,7 @@ def run(settings: Settings, *, as_json: bool = False, verbose: bool = False) -> 
 
     Raises:
         MissingExtraError: the extra `serve` is not installed.
+        OptionError: several processes cannot have one port of gRPC.
         OutputError: the address cannot be listened on.
         UnavailableError: the database or the storage cannot be reached.
     """
@@ -50,6 +52,9 @@ def run(settings: Settings, *, as_json: bool = False, verbose: bool = False) -> 
         from vestiary.serve.service import Service
     except ImportError:
         raise MissingExtraError("the service is not installed.", hint='Type: pip install "vestiary[serve]"') from None
+    if settings.processes > 1 and settings.grpc_port is not None:
+        hint = "Leave --processes out, or start another vestiary serve for gRPC on the same database and storage."
+        raise OptionError("gRPC is served by a single process.", hint=hint)
     with server.listen(settings.host, settings.port) as door:
         address = _address(settings, door)
         if settings.processes > 1:

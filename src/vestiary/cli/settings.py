@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
@@ -98,6 +99,7 @@ def _flag(name: str, field: FieldInfo) -> click.Option:
         type=_click_type(kind),
         default=None,
         multiple=name in _LISTS,
+        metavar="FILE" if kind is Path else None,
         help=text,
     )
 

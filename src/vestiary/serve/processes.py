@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from multiprocessing.connection import wait
@@ -16,6 +17,8 @@ from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, Any
 
 from vestiary.errors import VestiaryError
+
+METRICS = "PROMETHEUS_MULTIPROC_DIR"  # where the processes count together; prometheus_client reads it when imported
 
 if TYPE_CHECKING:
     from vestiary.serve.settings import Settings
@@ -50,6 +53,11 @@ class Processes:
 
     def run(self) -> int:
         """Serve until stopped. Returns the exit code: 0 after a stop, 1 when a process could not start."""
+        with tempfile.TemporaryDirectory(prefix="vestiary-metrics-") as folder:
+            os.environ[METRICS] = folder
+            return self._run()
+
+    def _run(self) -> int:
         before = {sig: signal.signal(sig, self._stop) for sig in (signal.SIGTERM, signal.SIGINT)}
         failed = False
         try:

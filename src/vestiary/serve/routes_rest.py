@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import vestiary
 from vestiary.serve.doors import Book, House, IdempotencyKey
+from vestiary.serve.fittings import MOST_GARMENTS
 from vestiary.serve.idempotency import digest
-from vestiary.serve.order import MOST_GARMENTS
 from vestiary.serve.problems import answers
 from vestiary.serve.records import BatchRecord, EngineRecord
 from vestiary.serve.security import Deleter, Reader, Watcher, Writer
@@ -124,6 +124,6 @@ def ready(house: House) -> Response:
 @router.get("/metrics", tags=["operation"], summary="For Prometheus", response_class=Response, responses=answers())
 def metrics(request: Request, caller: Watcher) -> Response:
     """Requests, latencies, queue, cache, fittings by state and engine seconds, in Prometheus' text format."""
-    from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+    from prometheus_client import CONTENT_TYPE_LATEST
 
-    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(request.app.state.metrics.text(), media_type=CONTENT_TYPE_LATEST)

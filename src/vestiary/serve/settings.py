@@ -26,12 +26,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of HTTP and WebSocket; 0 takes a free one.")
     grpc_port: int | None = Field(None, ge=0, le=65535, description="Port of gRPC; none unless given.")
-    grpc_certificate: Path | None = Field(None, description="PEM certificate chain for gRPC over TLS, leaf first.")
-    grpc_key: Path | None = Field(None, description="PEM private key of that certificate.")
+    grpc_certificate: Path | None = Field(
+        None, description="PEM file: the certificate for gRPC over TLS, then those that signed it."
+    )
+    grpc_key: Path | None = Field(None, description="PEM file: the private key of that certificate.")
     studio: bool = Field(False, description="Serve the studio's page at /.")
 
-    database: str = Field("", description="SQLAlchemy URL.  [default: SQLite in the user's data folder]")
-    storage: str = Field("", description="Folder or fsspec URL for pictures.  [default: beside the database]")
+    database: str = Field(
+        "",
+        description="Its URL: sqlite:////folder/file.db or postgresql://user:password@host/name."
+        "  [default: SQLite in the user's data folder]",
+    )
+    storage: str = Field(
+        "",
+        description="Folder or URL (s3://bucket/folder) for pictures.  [default: the user's data folder]",
+    )
     redis: str = Field("", description="URL of a Redis in which all processes count requests together.")
     ray: str = Field("", description="Ray cluster whose replicas make the fittings: auto, or HOST:PORT.")
     keep_hours: float = Field(24.0, gt=0, le=24 * 366, description="How long photos are kept unless asked otherwise.")
@@ -39,28 +48,43 @@ class Settings(BaseSettings):
     anonymize: bool = Field(False, description="Hide faces in what is stored.")
 
     workers: int = Field(2, ge=0, le=64, description="Fittings at a time; 0 only accepts work, for other hosts to do.")
-    processes: int = Field(1, ge=1, le=64, description="Processes that share the workers; each uses a core of its own.")
-    queue_size: int = Field(64, ge=1, description="Fittings that may wait; more are answered with 429.")
-    batch_size: int = Field(4, ge=1, le=64, description="Fittings that are done together when an engine can.")
+    processes: int = Field(
+        1, ge=1, le=64, description="Processes that share the workers, so that each uses a core of its own."
+    )
+    queue_size: int = Field(
+        64, ge=1, description="Fittings that may wait; who asks for more is told when to come back (429)."
+    )
+    batch_size: int = Field(4, ge=1, le=64, description="Fittings that a worker does at once, where the engine can.")
     batch_wait_ms: float = Field(5.0, ge=0, le=1000, description="How long a fitting waits for others to join it.")
-    cache_mb: int = Field(512, ge=0, description="Memory for prepared people and garments that were read.")
-    quick_seconds: float = Field(10.0, ge=0, description="How long a request waits for its picture.")
+    cache_mb: int = Field(512, ge=0, description="Megabytes of memory for prepared people and garments.")
+    quick_seconds: float = Field(
+        10.0, ge=0, description="How long a request waits for its picture, unless it says so itself."
+    )
     drain_seconds: float = Field(20.0, ge=0, description="How long a stop waits for fittings that have begun.")
 
-    max_upload_mb: float = Field(20.0, gt=0, description="Largest upload.")
+    max_upload_mb: float = Field(20.0, gt=0, description="Megabytes of the largest upload.")
     upload_seconds: float = Field(120.0, gt=0, description="How long an upload may take.")
-    max_pixels: int = Field(24_000_000, ge=4096, description="Largest picture.")
+    max_pixels: int = Field(24_000_000, ge=4096, description="Pixels of the largest picture.")
     keys: Switch = Field("auto", description="Whether callers need a key; auto: unless bound to this machine only.")
-    rate_per_minute: int = Field(240, ge=1, description="Requests of one caller; a key may have its own rate.")
-    cors_origins: tuple[str, ...] = Field((), description="Origins of pages that may call the service.")
+    rate_per_minute: int = Field(
+        240, ge=1, description="Requests that one caller may make; a key may have its own rate."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="Web site whose pages may call the service, as https://shop.example; once for each."
+    )
     url_hosts: tuple[str, ...] = Field(
-        (), description="Hosts from which pictures may be fetched by URL; private networks of theirs (10.0.0.0/8)."
+        (),
+        description="Host from which pictures may be fetched, or its private network (10.0.0.0/8); once for each.",
     )
 
     nudity: Switch = Field("auto", description="Refuse nude pictures; auto: unless bound to this machine only.")
     watermark: bool = Field(True, description="Put an invisible watermark into fitted pictures.")
-    signing_key: Path | None = Field(None, description="PEM private key (ES256) for C2PA content credentials.")
-    signing_certificate: Path | None = Field(None, description="PEM certificate chain of the signing key, leaf first.")
+    signing_key: Path | None = Field(
+        None, description="PEM file: a private key (ES256) that signs pictures (C2PA content credentials)."
+    )
+    signing_certificate: Path | None = Field(
+        None, description="PEM file: the certificate of that key, then those that signed it."
+    )
 
     @property
     def is_local(self) -> bool:

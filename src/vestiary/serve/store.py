@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from fsspec.core import url_to_fs
 
 from vestiary.errors import InputError, MissingExtraError, NotFoundError, OutputError, UnavailableError, VestiaryError
@@ -37,8 +36,7 @@ class Store:
             hint = 'Type: pip install "vestiary[s3]"'
             raise MissingExtraError("the package for this storage is not installed.", hint=hint) from None
         except (ValueError, TypeError):
-            known = ", ".join(sorted(fsspec.available_protocols()))
-            hint = f"Name a folder, or a URL that begins with one of: {known}."
+            hint = "Name a folder, or a URL of a storage that fsspec knows, such as s3://bucket/folder."
             raise InputError("the storage's URL is not one.", hint=hint) from None
         self.is_local = "file" in _protocols(self._files)
         if self.is_local:
