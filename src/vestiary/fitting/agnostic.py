@@ -163,7 +163,8 @@ def body_masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
     arms = np.zeros(shape, np.uint8)
     legs = np.zeros(shape, np.uint8)
     for side in SIDES:
-        arms |= limb_mask(body.arms[side], shape, end=_hand_at(person, body.arms[side]))
+        arms |= limb_mask(body.arms[side], shape, end=body.arms[side].end)
+        _join_hand(arms, person, body.arms[side], body.unit)
         legs |= limb_mask(body.legs[side], shape, end=body.legs[side].end + 0.1 * body.unit)
     trunk = np.zeros(shape, np.uint8)
     levels = body.levels[(body.levels > -0.05 * body.unit) & (body.levels < body.torso + 0.10 * body.unit)]
@@ -179,13 +180,18 @@ def body_masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
     return soft(arms), soft(legs), soft(trunk)
 
 
-def _hand_at(person: Person, limb: Limb) -> float:
-    """Length along an arm where the hand is seen to begin, or the wrist: an old cuff may hide what lies between."""
-    beyond = np.flatnonzero(limb.along > limb.end)
-    x, y = np.round(limb.line[beyond]).astype(int).T
-    inside = (x >= 0) & (y >= 0) & (x < person.parts.shape[1]) & (y < person.parts.shape[0])
-    met = beyond[inside][np.isin(person.parts[y[inside], x[inside]], (Part.LEFT_HAND, Part.RIGHT_HAND))]
-    return float(limb.along[met[0]]) if len(met) else limb.end
+def _join_hand(arms: U8, person: Person, limb: Limb, unit: float) -> None:
+    """Draw the wrist on to the hand where one is seen nearby: an old cuff may hide what lies between."""
+    hand = cv2.findNonZero(person.is_part(Part[f"{limb.side.upper()}_HAND"]).view(np.uint8))
+    if hand is None:
+        return
+    wrist, places = limb.at(limb.end), hand.reshape(-1, 2).astype(np.float64)
+    away = np.linalg.norm(places - wrist, axis=1)
+    if away.min() > 0.5 * unit:
+        return
+    root = places[away < away.min() + 0.12 * unit].mean(axis=0)
+    ends = np.round(np.stack([wrist, root]) * 8).astype(np.int32)
+    cv2.polylines(arms, [ends], False, 255, max(1, round(2 * float(limb.radius(limb.end)))), cv2.LINE_8, 3)
 
 
 _ARMS = (Part.LEFT_ARM, Part.RIGHT_ARM, Part.LEFT_HAND, Part.RIGHT_HAND)
@@ -203,16 +209,17 @@ def _skin(person: Person, body: Body) -> U8:
     arms = _clean(image, np.isin(parts, _ARMS), unit)
     face = _clean(image, np.isin(parts, (Part.FACE, Part.NECK)), unit)
     enough = 0.02 * unit**2
-    # A face is redder and often darker (hat, hair, make-up) than the body, so it speaks only where no limb is seen.
-    seen = arms if arms.sum() > enough else arms | face
-    tone = _tone(image, seen if seen.any() else legs)
-    if arms.sum() <= enough:
-        tone = tone * 0.90 + 0.10 * tone.mean()
+    if not _is_skin(_tone(image, arms)):  # gloves, or something in the hand
+        arms = np.zeros_like(arms)
+    tone = _bare_tone(image, arms, face, legs, enough)
     skin = _coloured(image, arms | face, tone, unit)
     if legs.sum() > enough:
         y, x = np.ogrid[: size[1], : size[0]]
         level = (x / scale - body.neck[0]) * body.down[0] + (y / scale - body.neck[1]) * body.down[1]
-        mix = np.clip((level - body.torso) / (0.3 * body.unit), 0, 1).astype(np.float32)[..., None]
+        mix = np.clip((level - body.torso) / (0.3 * body.unit), 0, 1).astype(np.float32)
+        for limb in body.arms.values():  # an arm that hangs lower than the hips has not the colour of tights
+            mix[limb_mask(limb, (size[1], size[0]), scale=scale, grow=1.2) > 0] = 0
+        mix = cv2.blur(mix, (3, 3))[..., None]
         skin += mix * (_coloured(image, legs, _tone(image, legs), unit) - skin)
     skin *= _roundness(person, body, (size[1], size[0]), scale)[..., None]
     large = cv2.resize(skin, (full[1], full[0]), interpolation=cv2.INTER_LINEAR)
@@ -221,6 +228,26 @@ def _skin(person: Person, body: Body) -> U8:
     cv2.randn(grain, 0, 1.5)
     large += cv2.GaussianBlur(grain, (0, 0), 0.7)[..., None]
     return cast(U8, cv2.convertScaleAbs(np.maximum(large, 0)))
+
+
+def _bare_tone(
+    image: U8, arms: NDArray[np.bool_], face: NDArray[np.bool_], legs: NDArray[np.bool_], enough: float
+) -> F32:
+    """The skin's overall colour: that of the arms, or of the face where little more than fingers is seen.
+
+    A face is redder and often darker (hat, hair, make-up) than the body, and a hand may lie in shadow or glare.
+    """
+    hands = _tone(image, arms)
+    if arms.sum() > enough or not face.any():
+        return hands if arms.any() or not legs.any() else _tone(image, legs)
+    tone = _tone(image, face)
+    tone = tone * 0.90 + 0.10 * tone.mean()
+    return np.asarray((hands + tone) / 2 if arms.sum() > 0.4 * enough else tone, np.float32)
+
+
+def _is_skin(tone: F32) -> bool:
+    """Whether a colour can be skin: redder than green, and more red than blue, in any light."""
+    return bool(tone[0] > 1.04 * tone[1] and tone[0] > 1.04 * tone[2])
 
 
 def _clean(image: U8, where: NDArray[np.bool_], unit: float) -> NDArray[np.bool_]:

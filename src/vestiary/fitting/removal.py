@@ -42,7 +42,9 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
         hem = max(c.placement.hem_level for c in cloths if not c.is_lower and c.garment.category != "dress")
         old = person.is_part(Part.OUTERWEAR, *((Part.TOP,) if "top" in kinds else ()))
         if not kinds & LOWER and _is_long(person, body, old, level > hem + 0.05 * body.unit):
-            old &= level < max(hem, waist)  # a coat that nothing is known behind stays below the new hem, as a skirt
+            # A coat that nothing is known behind stays as a skirt, from a little above the new hem, which may curve.
+            sleeves = cv2.bitwise_or(*(limb_mask(arm, old.shape, grow=2.0) for arm in body.arms.values())) > 0
+            old &= level < np.where(sleeves, max(hem, waist), max(hem - 0.15 * body.unit, waist))
         gone |= old
         if "outerwear" in kinds:
             gone |= person.is_part(Part.TOP) & _under_outerwear(body, cloths, level)
@@ -75,7 +77,12 @@ def removed(person: Person, body: Body, cloths: Sequence[Cloth], level: F32, *, 
 
 
 def _under_outerwear(body: Body, cloths: Sequence[Cloth], level: F32) -> NDArray[np.bool_]:
-    """Where a top that stays on must not peep out from under new outerwear: along its sleeves and on the shoulders."""
+    """Where a top that stays on must not peep out from under new outerwear: along its sleeves and on the shoulders.
+
+    Under a waistcoat it may: its sleeves are seen whole.
+    """
+    if not any(max(c.placement.cuffs.values()) > 0 for c in cloths if c.garment.category == "outerwear"):
+        return np.zeros(level.shape, bool)
     y, x = np.ogrid[: level.shape[0], : level.shape[1]]
     aside = np.abs((x - body.neck[0]) * body.left[0] + (y - body.neck[1]) * body.left[1]) > 0.24 * body.unit
     under = np.asarray(aside & (level < 0.30 * body.unit), bool)

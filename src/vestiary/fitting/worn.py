@@ -48,7 +48,7 @@ def settle_crumbs(person: Person, unit: float) -> Person:
         unit: pixels of the shoulder unit.
     """
     arms = person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM).view(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(arms)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(arms)
     changed = person.parts.copy()
     for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < CRUMB * unit**2):
         x, y, width, height = (int(value) for value in stats[label, :4])
