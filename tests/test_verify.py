@@ -32,7 +32,7 @@ def test_json_tells_all_that_is_in_a_picture(marked: Path, tmp_path: Path, capsy
     first, second = json.loads(capsys.readouterr().out)
     assert first["provenance"] == {"engine": "embedded", "vestiary": "1.2"}
     assert first["watermark"]["payload"] == payload_of("7").hex()
-    assert first["credentials"]["state"] in ("none", "unreadable")
+    assert first["credentials"]["state"] in ("none", "not checked")
     assert second["provenance"] is None
     assert second["watermark"] is None
 
@@ -47,6 +47,20 @@ def test_words_for_people_and_an_error_for_what_is_no_picture(
     (tmp_path / "text.png").write_text("no picture")
     assert main(["verify", str(tmp_path / "text.png")]) == 2
     assert "not a picture" in capsys.readouterr().err
+
+
+def test_one_bad_file_does_not_lose_what_is_said_of_the_others(
+    marked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "text.png"
+    bad.write_text("no picture")
+    assert main(["verify", str(bad), str(marked), "--json"]) == 7
+    first, second = json.loads(capsys.readouterr().out)
+    assert "not a picture" in first["error"]["message"]
+    assert second["provenance"] == {"engine": "embedded", "vestiary": "1.2"}
+    assert main(["verify", str(bad), str(marked)]) == 7
+    assert "not a picture" in (said := capsys.readouterr().out)
+    assert "embedded 1.2" in said
 
 
 @pytest.mark.usefixtures("looks")

@@ -39,7 +39,8 @@ def from_csv(table: Path, folder: Path, ending: str) -> list[Pair]:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
-        raise InputError(f"{table} cannot be read: {reason.lower()}.", hint="Save it as CSV in UTF-8.") from None
+        hint = "Check the name." if isinstance(problem, OSError) else "Save it as CSV in UTF-8."
+        raise InputError(f"{table} cannot be read: {reason.lower()}.", hint=hint) from None
     first = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first and "," not in first else ",")
     columns = [(name or "").strip().lower() for name in rows.fieldnames or ()]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("try", cls=options.EngineCommand)
 @click.argument("person", type=options.PATH)
 @click.argument("garments", metavar="GARMENT...", type=options.PATH, nargs=-1)
-@click.option("-o", "--output", required=True, type=options.PATH, help="The picture: .png, .jpg or .webp.")
+@click.option("-o", "--output", required=True, type=options.PATH, help="The picture: .png, .jpg, .webp, .avif or .jxl.")
 @options.engine
 @click.option(
     "--person", "number", type=click.IntRange(min=1), metavar="N", help="Of several people: 1 is the largest."

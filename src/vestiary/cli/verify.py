@@ -8,30 +8,51 @@ from typing import Any
 import click
 
 from vestiary.cli import options, say
+from vestiary.cli.main import EXIT_SOME_FAILED
 
 
 @click.command("verify")
 @click.argument("pictures", metavar="PICTURE...", type=options.PATH, nargs=-1, required=True)
 @options.max_pixels
 @options.common
-def command(pictures: tuple[str, ...], max_pixels: int, as_json: bool) -> None:
+def command(pictures: tuple[str, ...], max_pixels: int, as_json: bool) -> int:
     """Show what a picture says of where it comes from: its provenance, its invisible watermark, its signature.
 
     The provenance is plain text that anybody can write or strip; the watermark survives re-encoding and resizing; only
-    the signed content credentials (C2PA) prove who made the picture, and that it was not changed.
+    the signed content credentials (C2PA) prove who made the picture, and that it was not changed. Of several pictures,
+    those that cannot be read are named, and the exit code is 7.
 
     \b
         vestiary verify out.png
         vestiary verify *.jpg --json
     """
-    answers = [look(picture, max_pixels=max_pixels) for picture in pictures]
+    answers, failed = _look_at(pictures, max_pixels)
     if as_json:
         say.data(answers)
-        return
-    for number, answer in enumerate(answers):
-        if number:
-            click.echo()
-        say.table(_rows(answer))
+    else:
+        for number, answer in enumerate(answers):
+            if number:
+                click.echo()
+            say.table(_rows(answer))
+    return EXIT_SOME_FAILED if failed else 0
+
+
+def _look_at(pictures: tuple[str, ...], max_pixels: int) -> tuple[list[dict[str, Any]], int]:
+    """What is found in each, and how many could not be read; a picture that comes alone fails with its own error."""
+    from vestiary.errors import ImageError
+
+    answers: list[dict[str, Any]] = []
+    failed = 0
+    for picture in pictures:
+        try:
+            answers.append(look(picture, max_pixels=max_pixels))
+        except ImageError as problem:
+            if len(pictures) == 1:
+                raise
+            failed += 1
+            error = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+            answers.append({"picture": picture, "error": error})
+    return answers, failed
 
 
 def look(picture: str, *, max_pixels: int) -> dict[str, Any]:
@@ -56,7 +77,7 @@ def look(picture: str, *, max_pixels: int) -> dict[str, Any]:
 
 
 def _credentials(picture: Path) -> dict[str, Any]:
-    """The report as plain data; its state is "unreadable" where the format or the installation does not know them."""
+    """The report as plain data; "unreadable": a format that carries none; "not checked": the extra is not installed."""
     from dataclasses import asdict
 
     from vestiary.errors import ImageError, MissingExtraError
@@ -69,11 +90,15 @@ def _credentials(picture: Path) -> dict[str, Any]:
         return {"state": "unreadable", "problems": [f"{mime or 'this format'} carries none that can be read here"]}
     try:
         return asdict(credentials.verify(data, mime))
-    except (ImageError, MissingExtraError) as problem:
+    except MissingExtraError as problem:
+        return {"state": "not checked", "problems": [str(problem)]}
+    except ImageError as problem:
         return {"state": "unreadable", "problems": [str(problem)]}
 
 
 def _rows(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    if "error" in answer:
+        return [("picture", answer["picture"]), ("error", answer["error"]["message"])]
     provenance, mark, signed = answer["provenance"] or {}, answer["watermark"], answer["credentials"]
     made = " ".join(str(provenance[name]) for name in ("engine", "vestiary") if name in provenance)
     rows = [("picture", answer["picture"])]

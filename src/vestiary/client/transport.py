@@ -160,7 +160,10 @@ def read_photo(photo: Photo) -> bytes:
         try:
             return Path(photo).read_bytes()
         except OSError as problem:
-            raise ImageError(f"{os.fspath(photo)!r} cannot be read: {problem.strerror}.") from problem
+            hint = f"Check the name; the current folder is {Path.cwd()}."
+            raise ImageError(
+                f"{os.fspath(photo)} cannot be read: {str(problem.strerror).lower()}.", hint=hint
+            ) from problem
     return photo.read()
 
 
