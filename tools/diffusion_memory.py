@@ -12,7 +12,6 @@ less; of several steps it is the middle one. On a GPU (`--device cuda`) memory i
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import multiprocessing
 import time
@@ -21,37 +20,38 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+HALF: dict[str, Any] = {"dtype": "bfloat16"}
 # Width and height, passes (2 = with guidance), options, and what has its full size: the UNet, the autoencoder or both.
 ROWS: list[tuple[int, int, int, dict[str, Any], str]] = [
-    (192, 256, 1, {}, "unet"),
-    (192, 256, 1, {"dtype": "bfloat16"}, "unet"),
-    (192, 256, 1, {"keep_memory": True}, "unet"),
     (192, 256, 2, {}, "both"),
-    (384, 512, 1, {"dtype": "bfloat16"}, "unet"),
-    (384, 512, 1, {"dtype": "bfloat16", "attention": "sparse"}, "unet"),
-    (384, 512, 1, {"dtype": "bfloat16", "attention": "linear"}, "unet"),
-    (192, 256, 1, {"channels_last": True}, "unet"),
-    (384, 512, 1, {"dtype": "bfloat16"}, "vae"),
-    (384, 512, 1, {"dtype": "bfloat16", "vae_tiling": True}, "vae"),
-    (512, 768, 1, {"dtype": "bfloat16"}, "unet"),
-    (512, 768, 1, {"dtype": "bfloat16", "attention": "sparse"}, "unet"),
-    (512, 768, 1, {"dtype": "bfloat16", "attention": "linear"}, "unet"),
-    (384, 512, 1, {"dtype": "bfloat16", "attention": "sliced"}, "unet"),
+    (192, 256, 1, {}, "unet"),
+    (192, 256, 1, {"keep_memory": True}, "unet"),
+    (192, 256, 1, HALF, "unet"),
+    (192, 256, 1, {**HALF, "keep_memory": True}, "unet"),
+    (192, 256, 1, {**HALF, "channels_last": True}, "unet"),
+    (384, 512, 1, HALF, "unet"),
+    (384, 512, 1, {**HALF, "attention": "linear"}, "unet"),
+    (384, 512, 1, {**HALF, "attention": "sparse"}, "unet"),
+    (384, 512, 1, {**HALF, "keep_memory": True}, "unet"),
+    (384, 512, 1, HALF, "vae"),
+    (384, 512, 1, {**HALF, "vae_tiling": True}, "vae"),
+    (512, 768, 1, HALF, "unet"),
+    (512, 768, 1, {**HALF, "attention": "linear"}, "unet"),
+    (384, 512, 1, {**HALF, "attention": "sliced"}, "unet"),
+    (512, 768, 1, {**HALF, "attention": "sparse"}, "unet"),
+    (384, 512, 1, {}, "vae"),
     (384, 512, 1, {}, "unet"),
     (192, 256, 1, {"dtype": "float16"}, "unet"),
     (192, 256, 1, {"compile": True}, "unet"),
-    (384, 512, 1, {}, "vae"),
-    (384, 512, 2, {}, "unet"),
     (512, 768, 1, {}, "unet"),
 ]
-# With `keep_memory` glibc keeps what was freed for the next layer and step: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD.
-KEEP = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 
 
 def main() -> None:
     """Print the table, a row as soon as it is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="rows whose text has this in it")
+    parser.add_argument("--first", type=int, default=0, help="row to begin with")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -61,9 +61,9 @@ def main() -> None:
         "| working size | passes | what | options | weights, GB | peak GB: encode | step | decode | estimate |", end=""
     )
     print(" seconds: encode | step | decode |\n|" + " --- |" * 12)
-    for row in ROWS:
+    for row in ROWS[args.first :]:
         width, height, passes, options, what = row
-        named = ", ".join(str(v) if isinstance(v, str) else k for k, v in options.items()) or "float32"
+        named = ", ".join(str(v) if isinstance(v, str) else k for k, v in {"dtype": "float32", **options}.items())
         title = f"| {width} × {height} | {passes} | {what} | {named} |"
         if args.only in title:
             print(title, cells(alone(row, args)), flush=True)
@@ -73,6 +73,7 @@ def import_all(threads: int) -> None:
     """Load the libraries once for all rows, and let them do what they do once."""
     import torch
 
+    from vestiary.diffusion import estimate, memory  # noqa: F401
     from vestiary.diffusion.latents import seeded
     from vestiary.diffusion.options import DiffusionOptions
     from vestiary.diffusion.pipeline import sample
@@ -125,11 +126,7 @@ def measure(
     from vestiary.diffusion.options import DiffusionOptions
     from vestiary.diffusion.pipeline import sample
 
-    kept = {name: value for name, value in options.items() if name != "keep_memory"}
-    chosen = DiffusionOptions(steps=steps, guidance=1 if passes == 1 else 2.5, scheduler="ddim", **kept)
-    if options.get("keep_memory"):
-        for name, value in KEEP.items():
-            ctypes.CDLL("libc.so.6").mallopt(name, value)
+    chosen = DiffusionOptions(steps=steps, guidance=1 if passes == 1 else 2.5, scheduler="ddim", **options)
     meter, seen = Meter(device), conditions_of(width, height)
     before = meter.used()
     model = model_of(what, chosen.dtype).to(home(chosen, device), getattr(torch, chosen.dtype))

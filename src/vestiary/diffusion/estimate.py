@@ -1,8 +1,9 @@
 """How much memory a run will take, told before anything is fetched, loaded or painted, and what would fit instead.
 
 A run holds the weights and, one after another, what lives inside the autoencoder and inside the UNet at their peaks.
-Both grow with the number of pixels. How many feature maps of a network's widest level live at once (`UNET_MAPS`,
-`VAE_MAPS`) is fitted to the table in docs/diffusion.md, measured on a CPU.
+Both grow with the number of pixels, and hold besides their largest layer's weights once more, in the order in which
+the libraries multiply them. How many feature maps of a network's first level that comes to (`UNET_MAPS`, `VAE_MAPS`) is
+fitted to the table in docs/diffusion.md, measured on a CPU.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vestiary.diffusion.published.specs import Published
 
 BYTES = room.BYTES
-UNET_MAPS, VAE_MAPS = 16.0, 8.0
+UNET_MAPS, VAE_MAPS = 31, 18
 SIDES = (1024, 768, 640, 512, 384, 256)  # that are proposed where the asked one does not fit
 
 
@@ -111,8 +112,7 @@ class Run:
             painters = sum(count for name, count in self.extent.networks.items() if name not in ("vae", "text_encoder"))
             return Need(max(painters * item + unet, self.extent.networks["vae"] * item + vae), weights)
         if offload == "layers":
-            largest = 9 * 2 * max(self.extent.unet) ** 2  # a 3 × 3 convolution of two joined feature maps
-            return Need(largest * item + max(unet, vae), weights)
+            return Need(_largest_layer(self.extent) * item + max(unet, vae), weights)
         return Need(weights + max(unet, vae), weights)  # they come by way of the machine's own memory
 
     def require(self) -> None:
@@ -218,7 +218,13 @@ def running(extent: Extent, size: tuple[int, int], options: DiffusionOptions) ->
     latents = pixels * extent.places // 4 ** (len(extent.vae) - 1)
     passes = 1 if options.guidance <= 1 else 2
     tiled = min(pixels, extent.tile**2) if options.vae_tiling else pixels
-    return round(UNET_MAPS * extent.unet[0] * latents * passes * item), round(VAE_MAPS * extent.vae[0] * tiled * item)
+    unet = UNET_MAPS * extent.unet[0] * latents * passes * item + 4 * _largest_layer(extent)
+    return unet, VAE_MAPS * extent.vae[0] * tiled * item
+
+
+def _largest_layer(extent: Extent) -> int:
+    """Parameters of a 3 × 3 convolution of two joined feature maps on the deepest level."""
+    return 9 * 2 * max(extent.unet) ** 2
 
 
 def _gb(count: int) -> str:
@@ -247,8 +253,8 @@ def extent_of(name_or_folder: str) -> Extent:
         if (folder / CARD).is_file():
             parts = [part for part in sorted(folder.iterdir()) if list(part.glob("*.safetensors"))]
             counts = {part.name: parameters_in(weight_files(part)) for part in parts}
-            configs = (read_json(folder / part / "config.json") for part in ("unet", "vae"))
-            return _extent(counts, *configs, read_card(folder))
+            unet, vae = (read_json(folder / part / "config.json") for part in ("unet", "vae"))
+            return _extent(counts, unet, vae, read_card(folder))
         found = hub.parts_in(folder) if folder.is_dir() else None
         published = found[0] if found else specs.find(name_or_folder)
         return _published(published, found[1] if found else hub.here(published))
@@ -268,5 +274,5 @@ def _published(published: Published, folders: Mapping[str, Path] | None) -> Exte
 
 
 def _extent(counts: Mapping[str, int], unet: Mapping[str, Any], vae: Mapping[str, Any], card: Card) -> Extent:
-    channels = (tuple(config["block_out_channels"]) for config in (unet, vae))
-    return Extent(counts, *channels, vae["sample_size"], (card.width, card.height), card.garments + 1)
+    wide, fine = (tuple(config["block_out_channels"]) for config in (unet, vae))
+    return Extent(counts, wide, fine, vae["sample_size"], (card.width, card.height), card.garments + 1)

@@ -19,6 +19,7 @@ from torch._dynamo.exc import TorchDynamoException
 from vestiary.diffusion.attention import attend
 from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.options import DiffusionOptions
+from vestiary.diffusion.pool import keep_buffers
 from vestiary.errors import MemoryShortError, OptionError
 
 
@@ -30,6 +31,7 @@ class Wanted(NamedTuple):
     vae_slicing: bool
     vae_tiling: bool
     channels_last: bool
+    keep_memory: bool
     compile: bool
 
 
@@ -99,12 +101,19 @@ class Switches:
             self.compiled = self.compiled or Compiled(model.unet.forward)
             model.unet.forward = self.compiled
             undo(model.unet.__dict__.pop, "forward")
-        if options.offload == "none":
-            return ()
-        if not self.device.startswith("cuda"):
-            return (f"Offloading is of no use on {self.device}: the networks have no other memory to go to.",)
-        undo(offload(model, options.offload, torch.device(self.device)))
-        return ()
+        notes = []
+        if options.keep_memory:
+            back = keep_buffers() if self.device == "cpu" else None
+            if back is not None:
+                undo(back)
+            else:
+                notes.append("keep_memory is of no use here: it is for the CPU and the C library of Linux.")
+        if options.offload != "none":
+            if self.device.startswith("cuda"):
+                undo(offload(model, options.offload, torch.device(self.device)))
+            else:
+                notes.append(f"offload is of no use on {self.device}: the networks have no other memory to go to.")
+        return tuple(notes)
 
 
 class Compiled:

@@ -82,6 +82,10 @@ class DiffusionOptions(BaseModel):
     vae_slicing: bool = Field(False, description="Decode one picture at a time.")
     vae_tiling: bool = Field(False, description="Encode and decode in tiles, for large pictures.")
     channels_last: bool = Field(False, description="Keep the channels of a pixel together; can be quicker.")
+    keep_memory: bool = Field(
+        False,
+        description="Keep freed memory for the next step: quicker on a CPU, but the process stays large.",
+    )
     compile: bool = Field(False, description="Compile the network first: minutes once, then quicker steps.")
     layers: bool = Field(False, description="Keep every intermediate picture.")
 
