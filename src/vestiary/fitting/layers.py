@@ -110,6 +110,7 @@ def compose(
     canvas.bare_matte = None if canvas.matte is None else canvas.matte.copy()
     arms, arms_colour = bare_arms(photo, person, body, agnostic, gone, cloths)
     front = in_front(person, body, cloths, tuck=tuck)
+    front[gone > 127] = 0  # no rim of old clothes along hair and hands
     tilt = light.side_light(person, body)
     order = _order(cloths, tuck)
     shadows = light.cast_shadow(np.maximum(front, 0.6 * arms), 0.10 * body.unit, 0.30)
