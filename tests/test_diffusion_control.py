@@ -91,10 +91,10 @@ def test_parts_have_one_colour_each() -> None:
 
 def test_depth_is_nearer_where_the_pose_is() -> None:
     person = posed()
-    pose = person.pose.copy()
-    pose[[Joint.LEFT_WRIST, Joint.LEFT_ELBOW, Joint.LEFT_INDEX], 2] = (-80, -50, -90)
+    world = person.world.copy()
+    world[[Joint.LEFT_WRIST, Joint.LEFT_ELBOW, Joint.LEFT_INDEX], 2] = (-0.9, -0.6, -1.0)
     frame = Frame.around((300, 500), (192, 320))
-    picture = control_picture("depth", replace(person, pose=pose), frame)
+    picture = control_picture("depth", replace(person, world=world), frame)
     left, right = at(picture, frame, (204, 205)), at(picture, frame, (96, 205))
     assert left[0] > right[0] + 60
     assert left[0] == left[1] == left[2]

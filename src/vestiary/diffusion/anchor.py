@@ -123,6 +123,8 @@ class Anchor:
         self.strength, self.space = strength, space
         with torch.no_grad():
             shown = torch.cat([conditions.person, *conditions.garments.unbind(1)])
+            # In other hues too: a grey street and a white shirt tell nothing of how red is written.
+            shown = torch.cat([shown, shown[:, [1, 2, 0]], -shown[:, [2, 0, 1]]])
             self.linear = lat.preview_map(lat.encode(model.vae, shown), shown)
 
     def __call__(self, x0: Tensor, latents: Tensor, t: Tensor) -> Tensor:

@@ -32,6 +32,7 @@ BONES = (
     *((1, 0), (0, 14), (14, 16), (0, 15), (15, 17)),
 )
 FAR = 0.25  # brightness of the person's farthest point; the nearest is 1, the ground behind 0
+DEPTH = 0.5  # of the pose model's, which exaggerates it
 _HEAD, _TRUNK = 0.36, 0.34  # half depths in shoulder units
 
 
@@ -129,13 +130,14 @@ def draw_distance(distance: F32, silhouette: U8) -> U8:
 def estimated_distance(person: Person) -> F32:
     """`(h, w) float32` in pixels: an **estimate** from the pose alone, negative = nearer than the hips.
 
-    Limbs, trunk and head are round rods through the joints, at the depth that the pose model gives them, as thick as
-    bodies usually are; clothes, hair and bags have the depth of the nearest point of a rod.
+    Limbs, trunk and head are round rods through the joints, as thick as bodies usually are, at half the depth that the
+    pose model gives them; clothes, hair and bags have the depth of the nearest point of a rod. See docs/experiments.md
+    for how near that comes to the truth: not very.
     """
     body = measure(person)
     height, width = person.silhouette.shape
     surface = np.full((height, width), np.inf, np.float32)
-    for a, b, thick_a, thick_b in _rods(person.pose.astype(np.float64)):
+    for a, b, thick_a, thick_b in _rods(_in_space(person)):
         _nearer(surface, a, b, thick_a * body.unit, thick_b * body.unit)
     covered = np.isfinite(surface)
     if not covered.any():
@@ -145,6 +147,15 @@ def estimated_distance(person: Person) -> F32:
     of_label[labels[covered]] = surface[covered]
     filled = np.where(covered, surface, of_label[labels])
     return np.asarray(cv2.GaussianBlur(filled, (0, 0), max(0.03 * body.unit, 0.5)), np.float32)
+
+
+def _in_space(person: Person) -> NDArray[np.float64]:
+    """`(33, 3)`: joints in pixels, with the depth of the pose in metres brought to pixels by the trunk's size."""
+    trunk = [Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER, Joint.LEFT_HIP, Joint.RIGHT_HIP]
+    pose, world = person.pose[:, :3].astype(np.float64), person.world.astype(np.float64)
+    sizes = [np.square(points[trunk, :2] - points[trunk, :2].mean(axis=0)).sum() for points in (pose, world)]
+    pose[:, 2] = DEPTH * np.sqrt(sizes[0] / max(sizes[1], 1e-9)) * world[:, 2]
+    return pose
 
 
 def _rods(pose: NDArray[np.float64]) -> Iterable[tuple[NDArray[np.float64], NDArray[np.float64], float, float]]:
