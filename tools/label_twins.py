@@ -45,7 +45,7 @@ def lay_over(first: PersonFiles, second: PersonFiles) -> NDArray[np.uint8]:
     """The classes of the second photo where the first shows the same place."""
     one, two = (cv2.cvtColor(read_photo(person.photo), cv2.COLOR_RGB2GRAY) for person in (first, second))
     size = one.shape[::-1]
-    sift = cv2.SIFT_create(1500)
+    sift = cv2.SIFT.create(1500)
     (points, told), (others, told_too) = (sift.detectAndCompute(grey, None) for grey in (one, two))
     near = [a for a, b in cv2.BFMatcher().knnMatch(told, told_too, k=2) if a.distance < 0.75 * b.distance]
     source = np.array([points[m.queryIdx].pt for m in near], np.float32)
@@ -54,7 +54,7 @@ def lay_over(first: PersonFiles, second: PersonFiles) -> NDArray[np.uint8]:
     back = cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(two, matrix, size, flags=cv2.INTER_LINEAR | back, borderMode=cv2.BORDER_REPLICATE)
     classes = cv2.warpAffine(read_classes(second.classes), matrix, size, flags=cv2.INTER_NEAREST | back)
-    flow = cv2.blur(cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(one, moved, None), (9, 9))
+    flow = cv2.blur(cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(one, moved, None), (9, 9))
     y, x = np.mgrid[: size[1], : size[0]].astype(np.float32)
     return np.asarray(cv2.remap(classes, x + flow[..., 0], y + flow[..., 1], cv2.INTER_NEAREST), np.uint8)
 
