@@ -15,7 +15,7 @@ from conftest import standing
 from test_service import ME, Open, files, fit, folder, furnished, mine, open_  # noqa: F401
 
 from vestiary import samples
-from vestiary.errors import InputError, NotFoundError, UnsuitableError
+from vestiary.errors import InputError, NotFoundError, OutputError, UnsuitableError
 from vestiary.serve.memory import Memory, weigh
 from vestiary.serve.store import Store
 from vestiary.types import Person
@@ -45,6 +45,13 @@ def test_a_folder_of_the_service_is_private(tmp_path: Path) -> None:
     assert modes == [0, 0]
     with pytest.raises(InputError):
         Store("nothing://known")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for place in ("file", "file/pictures"):
+        with pytest.raises(OutputError, match=r"folder .*file.* cannot be made: (file exists|not a directory)"):
+            Store(str(tmp_path / place))
 
 
 def test_memory_keeps_the_last_used_within_its_bytes() -> None:

@@ -113,6 +113,8 @@ def _http(request: Request, error: Exception) -> JSONResponse:
         return as_response(cause)
     words = HTTPStatus(error.status_code).phrase.lower()
     hint = "See /openapi.json for the paths and methods." if error.status_code in (404, 405) else ""
+    if request.url.path == "/":
+        hint = "The fitting room is here when the service is started with --studio. " + hint
     code = {404: "not-found", 405: "method"}.get(error.status_code, "request")
     message = (
         f"{request.method} {request.url.path}: {words}." if error.status_code in (404, 405) else f"{error.detail}."

@@ -28,7 +28,7 @@ class Store:
         Raises:
             InputError: the URL is none that fsspec knows.
             MissingExtraError: the package for such URLs is not installed.
-            UnavailableError: it cannot be reached.
+            OutputError: its folder cannot be made.
         """
         try:
             self._files, self._root = url_to_fs(url, use_listings_cache=False)
@@ -40,8 +40,12 @@ class Store:
             raise InputError("the storage's URL is not one.", hint=hint) from None
         self.is_local = "file" in _protocols(self._files)
         if self.is_local:
-            with _translated():
+            try:
                 Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as problem:
+                reason = str(problem.strerror).lower()
+                hint = "Give another --storage, or change what is in its place."
+                raise OutputError(f"the storage's folder {self._root} cannot be made: {reason}.", hint=hint) from None
 
     def write(self, name: str, data: bytes) -> None:
         """Keep a blob; on a disk it is written beside its place and renamed into it, so no half file is ever read.
