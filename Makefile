@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+MADE := $(VENV)/.made
 BASE := $(VENV)/.base
 DEV := $(VENV)/.dev
 SERVE := $(VENV)/.serve
@@ -73,23 +74,26 @@ clean:  ## Remove the environment and everything that was made
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # Debian's Python comes without ensurepip: there, pip installs itself into the environment.
-$(BASE): pyproject.toml
+$(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo 'Vestiary needs Python 3.11, 3.12 or 3.13, and "$(PYTHON)" is another version or not there.'; \
 	  echo 'Name one: make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 1; } >&2
 	@echo 'Making the environment $(VENV) (once; a few minutes) ...'
 	@$(PYTHON) -m venv $(VENV) >/dev/null || { \
 	  $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(RUN) install --quiet pip; }
+	@touch $@
+
+$(BASE): $(MADE) pyproject.toml
 	@$(RUN) -m pip install --quiet -e .
 	@touch $@
 
-$(SERVE): $(BASE)
+$(SERVE): $(MADE) pyproject.toml
 	@$(RUN) -m pip install --quiet -e '.[serve]'
-	@touch $@
+	@touch $(BASE) $@
 
-$(DEV): $(BASE)
+$(DEV): $(MADE) pyproject.toml
 	@$(RUN) -m pip install --quiet -e '.[dev,serve,grpc,safety,codecs]'
-	@touch $@
+	@touch $(BASE) $(SERVE) $@
 
 $(TRAIN): $(DEV)
 	@$(RUN) -m pip install --quiet $(TORCH) -e '.[dev,serve,grpc,safety,codecs,train,diffusion]'
