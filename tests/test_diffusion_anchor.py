@@ -153,7 +153,7 @@ def test_in_the_engine(tmp_path: Path) -> None:
     assert np.array_equal(plain.image, idle.image)
     core = (slice(120, 180), slice(130, 170))
     reds = []
-    how = {"steps": 3, "anchor_strength": 1.0, "anchor_space": "pixels"}
+    how = {"steps": 3, "anchor_strength": 1.0}
     for anchor in ("#c8102e", str(tmp_path / "brand.png")):
         made = fit(weights, "tee_white.jpg", anchor=anchor, **how)
         assert np.array_equal(made.mask, plain.mask)
@@ -165,7 +165,7 @@ def test_in_the_engine(tmp_path: Path) -> None:
     assert made.provenance["options"]["anchor"].startswith("sha256:")
     with pytest.raises(OptionError, match=r"anchor cannot be read.*none\.png"):
         fit(weights, "tee_white.jpg", anchor=str(tmp_path / "none.png"))
-    region = fit(weights, region="110,100,190,200", anchor="#c8102e")
+    region = fit(weights, region="110,100,190,200", anchor="#c8102e", anchor_space="latents")
     assert not np.array_equal(region.image, fit(weights, region="110,100,190,200").image)
     with pytest.raises(OptionError, match="no picture of a garment to hold on to"):
         fit(weights, region="110,100,190,200", anchor="garment")

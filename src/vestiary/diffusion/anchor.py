@@ -105,7 +105,7 @@ class Anchor:
         reference: what to hold to.
         region: `(1, 1, H, W)` in 0..1 of the working frame.
         strength: share of the way, as it looks from here, that is gone at each step; less while all is noise still.
-        space: "latents" = colours by a linear map from latents, no decoder, texture only as coarse as latents;
+        space: "latents" = colours by a linear map, without the decoder: cheap, and wrong for far colours;
             "pixels" = the decoded picture: at every step a gradient through the decoder, and one or more decodings.
     """
 
@@ -117,7 +117,7 @@ class Anchor:
         region: Tensor,
         *,
         strength: float,
-        space: Literal["latents", "pixels"] = "latents",
+        space: Literal["latents", "pixels"] = "pixels",
     ) -> None:
         self.model, self.reference, self.region = model, reference, region
         self.strength, self.space = strength, space

@@ -56,7 +56,9 @@ class DiffusionOptions(BaseModel):
         0.5, ge=0, le=2, description="How strongly the anchor pulls; 1 = all the way at every step."
     )
     anchor_space: Literal["latents", "pixels"] = Field(
-        "latents", description="What the anchor looks at: colours guessed from latents, or the decoded picture (slow)."
+        "pixels",
+        description="What the anchor looks at: the decoded picture, or colours guessed from latents, which is quicker "
+        "and holds colours that are near already.",
     )
     scene: str = Field("", max_length=200, description="Another background, in words.")
     light: Literal["keep", "indoor", "outdoor", "day", "night"] = Field("keep", description="Another light.")
