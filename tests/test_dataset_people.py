@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trees
-from test_datasets import pose
+from trees import pose
 
 from vestiary.datasets import open_dataset
 from vestiary.errors import DatasetError

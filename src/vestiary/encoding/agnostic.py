@@ -69,7 +69,7 @@ def _bare(arms: U8, legs: U8, trunk: U8, below: Bools, upper: bool, lower: bool)
     """`(H, W)` soft mask of the body that clothes may have hidden: the halves in question."""
     none = np.zeros_like(trunk)
     middle = trunk if upper else np.where(below, trunk, none)
-    return np.maximum.reduce([middle, arms if upper else none, legs if lower else none])
+    return np.asarray(np.maximum.reduce([middle, arms if upper else none, legs if lower else none]), np.uint8)
 
 
 def _mask(
