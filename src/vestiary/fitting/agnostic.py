@@ -182,12 +182,12 @@ def body_masks(person: Person, body: Body) -> tuple[U8, U8, U8]:
 
 def _join_hand(arms: U8, person: Person, limb: Limb, unit: float) -> None:
     """Draw the wrist on to the hand where one is seen nearby: an old cuff may hide what lies between."""
-    hand = cv2.findNonZero(person.is_part(Part[f"{limb.side.upper()}_HAND"]).view(np.uint8))
-    if hand is None:
-        return
-    wrist, places = limb.at(limb.end), hand.reshape(-1, 2).astype(np.float64)
+    wrist, reach = limb.at(limb.end), 0.5 * unit
+    x, y = (int(v) for v in np.maximum(wrist - reach, 0))
+    around = person.parts[y : max(int(wrist[1] + reach), 0), x : max(int(wrist[0] + reach), 0)]
+    places = np.argwhere(around == Part[f"{limb.side.upper()}_HAND"])[:, ::-1] + (x, y)
     away = np.linalg.norm(places - wrist, axis=1)
-    if away.min() > 0.5 * unit:
+    if not len(away) or away.min() > reach:
         return
     root = places[away < away.min() + 0.12 * unit].mean(axis=0)
     ends = np.round(np.stack([wrist, root]) * 8).astype(np.int32)

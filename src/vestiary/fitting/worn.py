@@ -48,17 +48,27 @@ def settle_crumbs(person: Person, unit: float) -> Person:
         unit: pixels of the shoulder unit.
     """
     arms = person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM).view(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(arms)
+    left, top, wide, high = cv2.boundingRect(arms)
+    if not wide:  # OpenCV crashes when asked for the components of nothing
+        return person
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(arms[top : top + high, left : left + wide])
+    small = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < CRUMB * unit**2)
+    if not len(small):
+        return person
     changed = person.parts.copy()
-    for label in np.flatnonzero(stats[:, cv2.CC_STAT_AREA] < CRUMB * unit**2):
+    for label in small:
         x, y, width, height = (int(value) for value in stats[label, :4])
+        x, y = x + left, y + top
         area = (slice(max(y - 2, 0), y + height + 2), slice(max(x - 2, 0), x + width + 2))
-        crumb = labels[area] == label
-        ring = (cv2.dilate(crumb.view(np.uint8), np.ones((5, 5), np.uint8)) > 0) & (labels[area] == 0)
+        crumb = np.zeros_like(arms[area])
+        inner = labels[y - top : y - top + height, x - left : x - left + width] == label
+        offset = (y - area[0].start, x - area[1].start)
+        crumb[offset[0] : offset[0] + height, offset[1] : offset[1] + width] = inner
+        ring = (cv2.dilate(crumb, np.ones((5, 5), np.uint8)) > 0) & (arms[area] == 0)
         beside = np.bincount(person.parts[area][ring], minlength=max(Part) + 1)
         beside[Part.BACKGROUND] = 0
         if beside.argmax() in UPPER_CLOTHES and not beside[list(HANDS)].any():
-            changed[area][crumb] = beside.argmax()
+            changed[area][crumb > 0] = beside.argmax()
     return replace(person, parts=changed)
 
 
