@@ -17,7 +17,7 @@ from vestiary import samples
 from vestiary.cli import options
 from vestiary.cli.main import COMMANDS, cli, main
 from vestiary.images import MAX_PIXELS, open_picture, read_provenance
-from vestiary.registry import list_engines, load_engine
+from vestiary.registry import EngineSpec, list_engines, load_engine
 
 PASTE = ["--engine", "paste"]
 
@@ -106,6 +106,16 @@ def test_a_command_alone_says_what_it_needs(name: str, capsys: pytest.CaptureFix
     assert main([name]) == 2
     said = capsys.readouterr()
     assert "Missing argument" in said.err or "Usage" in said.err
+
+
+def test_an_option_of_an_engine_that_is_not_installed_says_how_to_install_it(
+    at: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = EngineSpec("far", "far:Engine", "not here", needs=("no_such_module",), install='pip install "vestiary[far]"')
+    monkeypatch.setattr("vestiary.registry.list_engines", lambda: {"far": spec})
+    order = ["try", "person.jpg", "shirt.png", "-o", "out.png", "--engine", "far", "--weights", "x"]
+    assert main(order) == 4
+    assert 'pip install "vestiary[far]"' in capsys.readouterr().err
 
 
 def test_wrong_options_are_told_before_any_photo_is_looked_at(at: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,8 +66,12 @@ class EngineCommand(click.Command):
     """A command that has the options of the engine chosen with --engine, besides its own."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_CHOSEN] = _chosen_engine(args)
-        return super().parse_args(ctx, args)
+        ctx.meta[_CHOSEN] = chosen = _chosen_engine(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption:
+            _require(chosen)  # an engine that is not installed has options that nobody here knows
+            raise
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         *own, help_option = super().get_params(ctx)
@@ -106,6 +110,13 @@ def _chosen_engine(args: list[str]) -> str:
         elif here.startswith("--engine="):
             chosen = here.removeprefix("--engine=")
     return chosen
+
+
+def _require(engine_name: str) -> None:
+    """Nothing, when the engine is installed; else a MissingExtraError with the pip line."""
+    from vestiary.registry import load_engine
+
+    load_engine(engine_name)
 
 
 _derived: dict[tuple[str, frozenset[str]], list[click.Parameter]] = {}
