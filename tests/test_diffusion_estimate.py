@@ -62,7 +62,7 @@ def test_a_folder_is_known_by_its_headers(tmp_path: Path) -> None:
 def test_what_costs_memory_and_what_saves_it() -> None:
     needs = catvton().need().device
     half = catvton(dtype="bfloat16").need().device
-    assert half == pytest.approx(needs / 2, rel=0.01)
+    assert half == pytest.approx(needs / 2, rel=0.05)
     assert catvton(guidance=1).need().device <= needs
     assert catvton(long_side=512).need().device < needs
     assert catvton(vae_tiling=True, guidance=1, long_side=2048).need().device < catvton(long_side=2048).need().device

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from vestiary.diffusion.published.specs import Published
 
 BYTES = room.BYTES
-UNET_MAPS, VAE_MAPS = 31, 18
+UNET_MAPS, VAE_MAPS = 31, 12
 SIDES = (1024, 768, 640, 512, 384, 256)  # that are proposed where the asked one does not fit
 
 
@@ -165,12 +166,10 @@ class Run:
             single += [
                 {"offload": what} for what in ("model", "layers") if self.options.offload not in (what, "layers")
             ]
-        every = {key: value for change in single for key, value in change.items()}
-        yield from single
-        if len(single) > 1:
-            yield every
+        joined = list(accumulate(single, lambda one, other: {**one, **other}))
+        yield from [*single, *joined[1:]]
         for side in (side for side in SIDES if side < max(self.size)):
-            for change in ({}, {"dtype": "bfloat16"}, every):
+            for change in ({}, *joined):
                 yield {"long_side": side, **change}
 
 
@@ -217,9 +216,10 @@ def running(extent: Extent, size: tuple[int, int], options: DiffusionOptions) ->
     item, pixels = BYTES[options.dtype], size[0] * size[1]
     latents = pixels * extent.places // 4 ** (len(extent.vae) - 1)
     passes = 1 if options.guidance <= 1 else 2
-    tiled = min(pixels, extent.tile**2) if options.vae_tiling else pixels
-    unet = UNET_MAPS * extent.unet[0] * latents * passes * item + 4 * _largest_layer(extent)
-    return unet, VAE_MAPS * extent.vae[0] * tiled * item
+    tiled = min(pixels, 2 * extent.tile**2) if options.vae_tiling else pixels  # and the tiles that are done
+    again = 4 * _largest_layer(extent)
+    unet = UNET_MAPS * extent.unet[0] * latents * passes * item
+    return unet + again, VAE_MAPS * extent.vae[0] * tiled * item + again
 
 
 def _largest_layer(extent: Extent) -> int:
