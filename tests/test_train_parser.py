@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.train
 torch.set_num_threads(1)  # several threads wait for each other when the machine is busy
 
-from vestiary.errors import DatasetError, ImageError, WeightsError  # noqa: E402
+from vestiary.errors import DatasetError, ImageError, InputError, WeightsError  # noqa: E402
 from vestiary.networks import parser as network  # noqa: E402
 from vestiary.person import framing, parsing  # noqa: E402
 from vestiary.training import parser as recipe  # noqa: E402
@@ -263,3 +263,10 @@ def test_the_exported_network_answers_as_the_trained_one(tmp_path):
         expected = model(image, hints)
     for answer, wanted in zip(answers, expected, strict=True):
         assert np.abs(answer - wanted.numpy()).max() < 0.01 * max(1, np.abs(wanted.numpy()).max())
+
+
+def test_too_few_photos_to_choose_by_are_named(tmp_path):
+    write_people(tmp_path / "data", [1, 2])
+    trained, _ = toy(tmp_path / "data", tmp_path / "run")
+    with pytest.raises(InputError, match="too few photos"):
+        trained.validate(trained.networks)

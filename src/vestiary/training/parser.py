@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from vestiary.errors import WeightsError
+from vestiary.errors import InputError, WeightsError
 from vestiary.evaluation.parser import Tally
 from vestiary.networks.encoder import load_imagenet
 from vestiary.networks.parser import CLASSES, HEIGHT, HINTS, WIDTH, WORN, PartParser
@@ -244,6 +244,9 @@ class ParserRecipe:
     def validate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
         """Overlaps on the photos that are held back for choosing, whole and cut, at the network's own resolution."""
         _, chosen, _ = split_people(people_in(self.config.data, self.kept))
+        if not chosen:
+            hint = "Every twentieth photo is held back to choose the best weights by: hand in twenty or more."
+            raise InputError(f"{self.config.data} has too few photos with exact labels.", hint=hint)
         answer = answering(networks["parser"])
         figures: dict[str, float] = {}
         for view, make in (("whole", plain), ("upper", upper_body)):
