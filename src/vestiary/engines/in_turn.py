@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vestiary.diffusion.pictures import WEIGHTS_VARIABLE
 from vestiary.diffusion.repaint import Canvas, canvas_of, widened
-from vestiary.engines.diffusion import WEIGHTS_VARIABLE
 from vestiary.engines.embedded import cut_to, window_of
 from vestiary.errors import OptionError
 from vestiary.types import Garment, Person
