@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,11 +165,13 @@ class Run:
             single += [
                 {"offload": what} for what in ("model", "layers") if self.options.offload not in (what, "layers")
             ]
-        joined = list(accumulate(single, lambda one, other: {**one, **other}))
+        joined = [
+            {key: value for one in single[:count] for key, value in one.items()} for count in range(1, len(single) + 1)
+        ]
         yield from [*single, *joined[1:]]
         for side in (side for side in SIDES if side < max(self.size)):
-            for change in ({}, *joined):
-                yield {"long_side": side, **change}
+            yield {"long_side": side}
+            yield from ({"long_side": side, **change} for change in joined)
 
 
 def run_of(

@@ -117,6 +117,8 @@ class DiffusionEngine:
         del last
         with memory.told(run.failed):
             if self._loaded is None or not loaded:
+                if self._loaded is not None:
+                    self._loaded[1].clear()
                 self._loaded = None  # makes room before the next one comes
                 memory.release()
                 self._loaded = key, memory.Switches(open_model(name, dtype=options.dtype, device=home), device)
