@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vestiary.diffusion.published.specs import Published
 
 BYTES = room.BYTES
-UNET_MAPS, VAE_MAPS = 31, 12
+UNET_MAPS, VAE_MAPS = 36, 10
 SIDES = (1024, 768, 640, 512, 384, 256)  # that are proposed where the asked one does not fit
 
 
