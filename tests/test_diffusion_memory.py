@@ -271,6 +271,8 @@ def test_compiling_is_kept_for_the_next_request_that_wants_it(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # the compiler's own
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 def test_really_compiled(model: TryOnModel) -> None:
     full, switches = seen_by(model), memory.Switches(model, "cpu")
     switches.set(DiffusionOptions(compile=True))
