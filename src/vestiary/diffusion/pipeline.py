@@ -106,7 +106,7 @@ def sample(
         prediction = _predict(model, noisy, t, told, options)
         if guides:
             prediction = _guided(prediction, noisy, t, schedulers.level(scheduler, t), guides, places, concat)
-        x = scheduler.step(prediction, t, x, **extra).prev_sample
+        x = scheduler.step(prediction, t, x, **extra, return_dict=False)[0]
         if on_step is not None:
             clean = schedulers.level(scheduler, t).clean(prediction, noisy)
             seen = lat.preview(lat.place(clean, 0, places, concat)[:1], colours)
