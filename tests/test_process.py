@@ -17,7 +17,7 @@ from vestiary.cli.main import main
 
 # Looking at the person writes to descriptor 2 as a native library does, tells the test that it has begun, and waits.
 SLOW = """
-import os, sys, time
+import os, signal, sys, time
 import vestiary.api
 from vestiary.cli.main import main
 
@@ -27,6 +27,7 @@ def scan_person(*_, **__):
     time.sleep(60)
 
 vestiary.api.scan_person = scan_person
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background, where it is ignored
 sys.exit(main())
 """
 

@@ -30,22 +30,22 @@ async function begin() {
   }
 }
 
-/** While nobody answers, ask again and again whether somebody does; then go on where the shopper was. */
+/** While nobody answers, ask again and again whether somebody does. */
 async function comeBack() {
   while (!state.reached) {
     await new Promise((resolve) => setTimeout(resolve, RETRY));
-    const answered = await fetch("/health", { cache: "no-store" }).then((response) => response.ok, () => false);
-    if (answered && !state.reached) {
-      set({ reached: true, trouble: null });
-      (state.engines.length ? wear : begin)();
-    }
+    reach(await fetch("/health", { cache: "no-store" }).then((response) => response.ok, () => false));
   }
 }
 
+/** Whoever hears first that the service is back, the shopper goes on where the trouble was. */
 function reach(reached) {
   if (reached === state.reached) return;
   set({ reached });
-  if (!reached) comeBack();
+  if (!reached) return void comeBack();
+  if (!state.trouble) return;
+  set({ trouble: null });
+  (state.engines.length ? wear : begin)();
 }
 
 recall();
