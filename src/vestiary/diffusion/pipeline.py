@@ -52,12 +52,12 @@ class Given:
     """What the UNet is told at every step, with the pass without garment and prompt first if there is guidance.
 
     Attributes:
-        channels: `(P·B, 5 or 4, h, w)` besides the noisy latents; P passes: 2 with guidance, else 1.
+        seen: `(P, B, 9 or 8, h, w)`, P passes: 2 with guidance, else 1; the first 4 are the noisy latents of the step.
         text: `(P·B, T, D)`.
         controls: `(P·B, 3, H, W)` by kind, with black in the garments' places.
     """
 
-    channels: Tensor
+    seen: Tensor
     text: Tensor
     controls: dict[str, Tensor]
 
@@ -136,6 +136,7 @@ def _given(
         mask = F.interpolate(conditions.mask.to(device), person.shape[-2:])
         mask = lat.side_by_side([mask, *(torch.zeros_like(mask) for _ in garments)], concat)
         channels = torch.cat([mask.repeat(len(passes), 1, 1, 1), channels], dim=1)
+    seen = torch.cat([torch.empty_like(channels[:, :4]), channels], dim=1).to(dtype)
     text = conditions.text
     if text is None:
         text = torch.zeros(len(person), 1, model.unet.config.cross_attention_dim)
@@ -146,17 +147,17 @@ def _given(
         picture = conditions.controls[kind].to(device, dtype)
         joined = lat.side_by_side([picture, *(torch.zeros_like(picture) for _ in garments)], concat)
         controls[kind] = joined.repeat(len(passes), 1, 1, 1)
-    return Given(channels, text, controls)
+    return Given(seen.unflatten(0, (len(passes), -1)), text, controls)
 
 
 def _predict(model: TryOnModel, noisy: Tensor, t: Tensor, given: Given, options: DiffusionOptions) -> Tensor:
     """The UNet's word, with classifier-free guidance: away from the pass that sees neither garment nor prompt
     (Ho & Salimans 2022)."""
-    passes = len(given.channels) // len(noisy)
-    seen = torch.cat([noisy.repeat(passes, 1, 1, 1), given.channels], dim=1).to(given.text.dtype)
+    given.seen[:, :, :4] = noisy
+    seen = given.seen.flatten(0, 1)
     residuals = _residuals(model, seen, t, given, options)
     said = model.unet(seen, t, encoder_hidden_states=given.text, return_dict=False, **residuals)[0].float()
-    if passes == 1:
+    if len(given.seen) == 1:
         return said
     without, wearing = said.chunk(2)
     return without + options.guidance * (wearing - without)
