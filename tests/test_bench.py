@@ -32,11 +32,11 @@ def test_work_costs_processor_time_and_a_large_array_costs_memory() -> None:
     small = measure(work, 2, Energy(10.0, rapl=Path("/nowhere")))
     assert small.cpu_seconds >= 0.03
     assert small.joules == pytest.approx(10.0 * small.cpu_seconds)
-    large = measure(lambda: np.ones(2**25, np.uint8), 2, Energy(rapl=Path("/nowhere")))
+    large = measure(lambda: np.ones(2**26, np.uint8), 2, Energy(rapl=Path("/nowhere")))
     if sys.platform == "linux":
         assert small.peak_mb is not None
         assert large.peak_mb is not None
-        assert 24 < large.peak_mb - small.peak_mb < 64
+        assert 48 < large.peak_mb - small.peak_mb < 128  # too large to be put where something was freed
 
 
 def test_a_flag_that_the_command_uses_itself_stays_its_own_whatever_was_run_before() -> None:

@@ -15,7 +15,7 @@ from vestiary.cli.main import main
 from vestiary.errors import DatasetError
 from vestiary.evaluation import garments as judged
 from vestiary.garment import attributes, rules
-from vestiary.garment.halfway import derived, halfway
+from vestiary.garment.halfway import _level_armpits, derived, halfway
 from vestiary.images import save_picture
 from vestiary.training.garments import held_out
 from vestiary.training.patterns import draw_pattern
@@ -181,3 +181,16 @@ def test_holes_of_labels_are_cut_out() -> None:
     mask = judged.draw_mask(label, (30, 30))
     assert mask[3, 3] == 255
     assert mask[7, 7] == mask[25, 25] == 0
+
+
+def test_an_armpit_leaves_the_notch_of_a_sleeve_that_lies_on_the_trunk() -> None:
+    seen = np.zeros((len(Landmark), 3), np.float32)
+    seen[Landmark.ARMPIT_LEFT], seen[Landmark.ARMPIT_RIGHT] = (300, 110, 1), (100, 100, 1)
+    found = seen.copy()
+    found[Landmark.ARMPIT_LEFT] = (295, 180, 1)
+    _level_armpits(seen, found)
+    assert found[Landmark.ARMPIT_LEFT].tolist() == [300, 110, 1]
+    both = seen + np.array([0, 60, 0], np.float32)
+    moved = both.copy()
+    _level_armpits(seen, moved)
+    assert np.array_equal(moved, both), "two notches at one height are believed"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SURE = 0.35  # of the landmarks between which another lies
 NEAR = 0.1  # of the garment's diagonal, that a notch may be away from where the network saw it
+LEVEL, UNEVEN = 0.12, 0.22  # difference of the armpits' heights, in their distance
 DEEP = 0.02  # of the diagonal, that a notch goes at least above both its ends
 SKIRT_HIP = 0.5  # of the waist's width, that the hips of a skirt lie below it
 DETOUR = 1.35  # an edge that is longer than that many times its chord is no plain edge of a sleeve or leg
@@ -56,6 +57,8 @@ def derived(points: Points, marks: Sequence[Landmark], mask: Mask) -> Points:
     for mark, ends in NOTCHES.items():
         if mark in marks and min(points[end, 2] for end in ends) >= SURE:
             _notch(result, mark, ends, line)
+    if Landmark.ARMPIT_LEFT in marks:
+        _level_armpits(points, result)
     if Landmark.CROTCH in marks and result[Landmark.CROTCH, 2] >= SURE:
         _hips(result, line, 0.0)
     elif Landmark.HIP_LEFT in marks and Landmark.CROTCH not in marks:
@@ -103,6 +106,19 @@ def _notch(points: Points, mark: Landmark, ends: tuple[Landmark, Landmark], line
     if deep and np.hypot(*(place - points[mark, :2])) < NEAR * diagonal:
         points[mark, :2] = place
         points[mark, 2] = max(float(points[mark, 2]), 0.6)
+
+
+def _level_armpits(before: Points, after: Points) -> None:
+    """Take an armpit back out of its notch when both were level before and are not in their notches: the notch of a
+    sleeve that lies on the trunk is where it leaves it, below the armpit.
+    """
+    pair = (Landmark.ARMPIT_LEFT, Landmark.ARMPIT_RIGHT)
+    left, right = (before[mark] for mark in pair)
+    width = float(np.hypot(*(left - right)[:2]))
+    level, uneven = (abs(float(points[pair[0], 1] - points[pair[1], 1])) / max(width, 1) for points in (before, after))
+    if min(left[2], right[2]) >= SURE and level < LEVEL and uneven > UNEVEN:
+        lower = max(pair, key=lambda mark: float(after[mark, 1]))
+        after[lower] = before[lower]
 
 
 def _hips(points: Points, line: Floats, below: float) -> None:
