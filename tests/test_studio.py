@@ -202,11 +202,23 @@ def test_a_busy_service_is_asked_again(visit: Any) -> None:
 def test_a_service_that_is_gone_is_said_and_comes_back(visit: Any) -> None:
     page = visit()
     dress(page, "White T-shirt")
+    page.route("**/health", lambda route: route.abort())  # so that it does not come back before the click
     page.route("**/v1/**", lambda route: route.abort())
     page.get_by_role("button", name="Wear Checked shirt", exact=True).click()
     page.get_by_role("alert").filter(has_text="does not answer").wait_for()
     page.unroute("**/v1/**")
     page.get_by_role("button", name="Try again").click()
+    shown(page, "Checked shirt")
+
+
+def test_a_service_that_comes_back_is_noticed_without_a_click(visit: Any) -> None:
+    page = visit()
+    dress(page, "White T-shirt")
+    for everything in ("**/health", "**/v1/**"):
+        page.route(everything, lambda route: route.abort())
+    page.get_by_role("button", name="Wear Checked shirt", exact=True).click()
+    page.get_by_role("alert").filter(has_text="does not answer").wait_for()
+    page.unroute_all()
     shown(page, "Checked shirt")
 
 
