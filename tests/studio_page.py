@@ -23,36 +23,47 @@ MARKS = [
 ]
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+PATIENCE = 60_000  # ms that a page gets for anything: the machine may be slow, and have other things to do
+_FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-quic")
+_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 _QUICK = """if (!localStorage.getItem("vestiary-studio"))
   localStorage.setItem("vestiary-studio", '{"look": {"garments": [], "engine": "paste", "options": {}}}');"""
+_STILL = """() => document.getAnimations().every(({ effect, playState }) =>
+  playState !== "running" || effect.getComputedTiming().iterations === Infinity)"""
 _WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 
 @contextmanager
-def served(folder: Path, add: Callable[[Any], None] = lambda app: None) -> Iterator[str]:
-    """The address of a service with the studio; `add` may add routes to its app."""
+def served(
+    folder: Path, add: Callable[[Any], None] = lambda app: None, *, real: bool = False, **more: Any
+) -> Iterator[str]:
+    """The address of a service with the studio.
+
+    Its recognisers are stand-ins unless they are to be `real`; `add` may add routes to its app.
+    """
     import uvicorn
 
     from vestiary.serve.app import create_app
     from vestiary.serve.settings import Settings
 
     with socket.socket() as listening, pytest.MonkeyPatch.context() as patch:
-        stand_in(patch)
+        if not real:
+            stand_in(patch)
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         port = listening.getsockname()[1]
         place = {"database": f"sqlite:///{folder / 'service.db'}", "storage": str(folder / "pictures")}
-        app = create_app(Settings(port=port, studio=True, rate_per_minute=10_000, **place))
+        app = create_app(Settings(port=port, studio=True, rate_per_minute=10_000, **place, **more))
         add(app)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="websockets-sansio"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:
+            assert thread.is_alive()
             time.sleep(0.02)
         yield f"http://127.0.0.1:{port}/"
         server.should_exit = True
-        thread.join(20)
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -61,41 +72,60 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
+@contextmanager
+def chromium(*flags: str) -> Iterator[Any]:
+    """A browser with a camera that shows a pattern."""
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*_FLAGS, *_CAMERA, *flags], timeout=2 * PATIENCE
+        )
         yield opened
         opened.close()
 
 
-@pytest.fixture
-def visit(browser: Any, address: str) -> Iterator[Any]:
-    """Opens the page in a fresh context; fails the test when a script fails."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as opened:
+        yield opened
+
+
+@contextmanager
+def visits(browser: Any, address: str, first: str = "") -> Iterator[Callable[..., Any]]:
+    """Opens the page in a fresh context, in which scripts run `first`; fails when one of the page's own fails."""
     contexts: list[Any] = []
     faults: list[str] = []
 
     def opened(place: str = address, script: str = "", **context: Any) -> Any:
         contexts.append(browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **context}))
-        contexts[-1].add_init_script(_QUICK + script)
+        contexts[-1].set_default_timeout(PATIENCE)
+        contexts[-1].add_init_script(first + script)
         page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
         page.on("pageerror", lambda problem: faults.append(str(problem)))
         page.goto(place)
         page.locator(".people img, .rate h1, .mirror").first.wait_for()
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    try:
+        yield opened
+    finally:
+        for context in contexts:
+            context.close()
     assert faults == []
 
 
-def dress(page: Any, *names: str) -> None:
-    """Choose the first sample person and wear garments, one after the other."""
-    page.locator(".welcome .people button").first.click()
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Any]:
+    """Opens the page, on which the quick engine is chosen."""
+    with visits(browser, address, _QUICK) as opened:
+        yield opened
+
+
+def dress(page: Any, *names: str, person: str = "") -> None:
+    """Choose a sample person, the first if none is named, and wear garments, one after the other."""
+    page.locator(".welcome .people button").filter(has_text=person).first.click()
     page.locator(".verdict.good, .verdict.fair").first.wait_for(state="attached")
     for name in names:
         page.get_by_role("button", name=f"Wear {name}", exact=True).click()
@@ -111,6 +141,7 @@ def violations(page: Any) -> list[str]:
     """Everything that axe finds against WCAG 2.2 A and AA, and its serious advice besides."""
     from axe_playwright_python.sync_playwright import Axe
 
+    page.wait_for_function(_STILL)  # half-faded colours have no contrast
     found = Axe().run(page).response["violations"]
     kept = [one for one in found if set(one["tags"]) & set(_WCAG) or one["impact"] in ("serious", "critical")]
     return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']][:3]}" for one in kept]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("playwright.sync_api")
+expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("uvicorn")
 pytest.importorskip("sqlalchemy")
 
-from studio_page import MARKS, PHONE, address, browser, dress, shown, violations, visit
+from studio_page import MARKS, PHONE, address, browser, dress, shown, violations, visit  # noqa: E402
 
 pytestmark = MARKS
 __all__ = ["address", "browser", "visit"]
@@ -49,6 +49,11 @@ def tab(page: Any, until: str, most: int = 90, key: str = "Tab") -> list[dict[st
     raise AssertionError(f"{until} cannot be reached: {[one['name'] for one in seen]}")
 
 
+def focused(page: Any, name: str) -> None:
+    """Wait until what has the focus is called this."""
+    page.wait_for_function(f"(name) => ({_FOCUS})()?.name === name", arg=name)
+
+
 def faults(stops: list[dict[str, Any]]) -> list[str]:
     """What is wrong with places where the focus was."""
     return [
@@ -69,11 +74,11 @@ def test_the_whole_path_by_keyboard_alone(visit: Any) -> None:
     stops += tab(page, "Mira")
     page.keyboard.press("Enter")
     page.locator(".you .verdict.good, .you .verdict.fair").wait_for()
-    assert page.evaluate("document.activeElement.id") == "main"  # not lost with the page before
+    page.wait_for_function("document.activeElement.id === 'main'")  # not lost with the page before
     stops += tab(page, "Wear White T-shirt")
     page.keyboard.press("Enter")
     shown(page, "White T-shirt")
-    assert page.evaluate(_FOCUS)["name"] == "Wear White T-shirt"  # the focus stays where it was
+    focused(page, "Wear White T-shirt")  # the focus stays where it was
     stops += tab(page, "Download", key="Shift+Tab")
     page.keyboard.press("Enter")
     page.get_by_role("dialog").wait_for()
@@ -83,13 +88,14 @@ def test_the_whole_path_by_keyboard_alone(visit: Any) -> None:
         inside.append(page.evaluate(_FOCUS))
     assert all(one is None or one["dialog"] for one in inside)  # None: the browser's own bar
     page.keyboard.press("Escape")
-    assert page.get_by_role("dialog").count() == 0
-    assert page.evaluate(_FOCUS)["name"] == "Download"
+    page.get_by_role("dialog").wait_for(state="detached")
+    focused(page, "Download")
     stops += tab(page, "Before and after", key="Shift+Tab")
     page.keyboard.press("Enter")
+    page.get_by_role("slider").wait_for()
     stops += tab(page, "How much of your photo is shown", key="Shift+Tab")
     page.keyboard.press("End")
-    assert page.get_by_role("slider").get_attribute("aria-valuenow") == "100"
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuenow", "100")
     stops += tab(page, "Looks", key="Shift+Tab")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Your looks").wait_for()
@@ -102,6 +108,7 @@ def test_keys_reach_everything_on_a_phone_too(visit: Any) -> None:
     page.locator("#main").focus()
     stops = tab(page, "Fit")
     page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Fit", exact=True).wait_for()
     stops += tab(page, "Tuck the top in", key="Shift+Tab") if page.get_by_role("switch").count() else []
     assert faults(stops) == []
 
@@ -116,9 +123,15 @@ def test_enlarged_pages_scroll_one_way_only(visit: Any, viewport: dict[str, int]
     page.get_by_role("button", name="Keep", exact=True).click()
     page.get_by_role("button", name="Wear Blue jeans", exact=True).click()  # far down, and not covered
     shown(page, "Blue jeans")
-    for route in ("", "looks", "compare", "developer", "mirror"):
+    for route, ready in (
+        ("", ".stage"),
+        ("looks", ".look img"),
+        ("compare", ".empty"),
+        ("developer", "pre"),
+        ("mirror", ".mirror"),
+    ):
         page.evaluate(f"location.hash = '#/{route}'")
-        page.wait_for_timeout(80)
+        page.locator(ready).first.wait_for()
         assert page.evaluate(wide) <= 0, route
 
 
@@ -146,10 +159,10 @@ def test_changes_are_told_to_screen_readers_in_the_pages_language(visit: Any) ->
     page.keyboard.press("Control+z")
     page.wait_for_function("() => told.includes('Undone.')")
     assert {"Now wearing White T-shirt.", "Undone."} <= set(page.evaluate("told"))
-    assert page.locator("html").get_attribute("lang") == "en"
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     page.get_by_role("button", name="Switch to Chinese").click()
-    assert page.locator("html").get_attribute("lang") == "zh-CN"
-    assert page.get_by_role("button", name="切换为英文").get_attribute("lang") == "en"
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.get_by_role("button", name="切换为英文")).to_have_attribute("lang", "en")
     page.get_by_role("button", name="试穿V领上衣").click()
     page.wait_for_function("() => told.includes('现在穿着V领上衣。')")
     page.reload()
@@ -167,6 +180,7 @@ def test_every_page_passes_the_scan_in_both_themes(visit: Any, theme: str) -> No
     page.locator("summary").click()
     found["room"] = violations(page)
     page.get_by_role("button", name="Delete everything").click()
+    page.get_by_role("dialog").wait_for()
     found["dialog"] = violations(page)
     page.keyboard.press("Escape")
     for route, ready in (

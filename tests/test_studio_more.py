@@ -10,14 +10,14 @@ from typing import Any
 import PIL.Image
 import pytest
 
-pytest.importorskip("playwright.sync_api")
+expect = pytest.importorskip("playwright.sync_api").expect
 pytest.importorskip("uvicorn")
 pytest.importorskip("sqlalchemy")
 
-from studio_page import MARKS, PHONE, address, browser, dress, served, shown, violations, visit
+from studio_page import MARKS, PHONE, address, browser, dress, served, shown, violations, visit  # noqa: E402
 
-from vestiary import samples
-from vestiary.evaluation.rating import Mode, Poll, Votes, summarize
+from vestiary import samples  # noqa: E402
+from vestiary.evaluation.rating import Mode, Poll, Votes, summarize  # noqa: E402
 
 pytestmark = MARKS
 __all__ = ["address", "browser", "visit"]
@@ -88,14 +88,15 @@ def test_the_background_is_chosen_from_what_the_engine_offers(visit: Any) -> Non
     page.get_by_role("button", name="Wear White T-shirt", exact=True).click()
     shown(page, "White T-shirt")
     for name, value in (("White", "white"), ("Studio", "studio"), ("Blurred", "blur")):
-        page.locator(".swatches").get_by_role("radio", name=name).check(force=True)
-        page.wait_for_function("(count) => document.querySelectorAll('.busy').length === 0", arg=0)
+        with page.expect_response("**/v1/fittings"):
+            page.locator(".swatches").get_by_role("radio", name=name).check(force=True)
         assert f'"background":"{value}"' in asked[-1]
-    page.get_by_label("Background: a colour of your own").fill("#336699")
+    with page.expect_response("**/v1/fittings"):
+        page.get_by_label("Background: a colour of your own").fill("#336699")
     page.locator(".own.chosen").wait_for()
-    page.wait_for_timeout(100)
     assert '"background":"#336699"' in asked[-1]
-    page.get_by_role("radio", name="Your own").check(force=True)
+    with page.expect_response("**/v1/fittings"):
+        page.get_by_role("radio", name="Your own").check(force=True)
     assert len(asked) == 6
 
 
@@ -115,9 +116,8 @@ def test_two_fingers_bring_the_picture_closer(visit: Any) -> None:
     for reach in (40, 50, 60):
         fingers("touchMove", -reach, reach)
     fingers("touchEnd")
-    page.wait_for_timeout(100)
-    zoom = float(page.evaluate("new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).a"))
-    assert zoom == pytest.approx(2, abs=0.3)
+    zoom = "new DOMMatrix(getComputedStyle(document.querySelector('.picture')).transform).a"
+    page.wait_for_function(f"Math.abs({zoom} - 2) <= 0.3")
     page.locator(".frame").focus()
     page.keyboard.press("0")
     page.locator(".frame:not(.near)").wait_for()
@@ -134,7 +134,7 @@ def test_a_look_is_shared_as_a_picture(visit: Any) -> None:
     page.evaluate("() => { window.shared = null; window.unwilling = true; }")
     page.get_by_role("button", name="Share").click()
     page.wait_for_function("() => window.shared")
-    assert page.locator(".message").count() == 0  # who thinks better of it is told of no trouble
+    expect(page.locator(".message")).to_have_count(0)  # who thinks better of it is told of no trouble
 
 
 def test_every_format_can_be_downloaded(visit: Any) -> None:
@@ -148,6 +148,7 @@ def test_every_format_can_be_downloaded(visit: Any) -> None:
         data = Path(coming.value.path()).read_bytes()
         assert PIL.Image.open(io.BytesIO(data)).format == format
         assert coming.value.suggested_filename.endswith({"JPEG": ".jpg"}.get(format, f".{format.lower()}"))
+        page.get_by_role("dialog").wait_for(state="detached")
 
 
 def test_nothing_is_deleted_before_it_is_confirmed(visit: Any) -> None:
@@ -181,13 +182,14 @@ def test_the_page_goes_on_by_itself_when_the_service_is_back(visit: Any) -> None
     page.get_by_role("alert").filter(has_text="does not answer").wait_for()
     page.unroute("**/*")
     shown(page, "Checked shirt")
-    assert page.locator(".message").count() == 0
+    expect(page.locator(".message")).to_have_count(0)
 
 
 def test_the_budget_adds_up(visit: Any) -> None:
     page = visit()
     dress(page, "White T-shirt", "Checked shirt")
     read = "performance.getEntriesByName('vestiary-fitting').map((one) => ({ ...one.detail, took: one.duration }))"
+    page.wait_for_function(f"{read}.length === 2")  # told when the picture has been painted
     first, second = page.evaluate(read)
     for budget in (first, second):
         parts = sum(budget[name] for name in ("read", "encode", "transfer", "queue", "fit", "compress", "draw"))

@@ -1,6 +1,7 @@
 // What a shopper can do: each verb changes the state and, where needed, asks the service.
 
 import { json, upload, call, Trouble } from "./api.js";
+import { askBare, canBeBare, isAsked, toldBy } from "./bare.js";
 import { fit, forgetResult, forgetResults, keyOf, remembered } from "./fit.js";
 import { shrink } from "./pictures.js";
 import { forget, recall, set, state } from "./store.js";
@@ -21,6 +22,7 @@ export const say = (text) => set({ said: text });
 /** Fill the page: samples, engines, and what is still on the service from an earlier visit. */
 export async function start() {
   recall();
+  const remembered = state.personId;
   const [samples, engines, people, garments] = await Promise.all([
     json("/studio-samples"), json("/v1/engines"), json("/v1/people"), json("/v1/garments"),
   ]);
@@ -32,10 +34,13 @@ export async function start() {
     key: `sample:${sample.name}`, id: sampleIds[sample.name] ?? null, sample: sample.name, photo: sample.photo,
     thumb: sample.thumb, category: sample.category, warnings: [],
   }));
-  set({ samples, rating: samples.rating === true, engines: list(engines).filter((engine) => engine.installed), sampleIds, garments: [...own, ...shipped] });
-  const person = list(people).find(({ id }) => id === state.personId);
+  const known = new Set(own.map(({ key }) => key));
+  const added = state.garments.filter(({ key, sample }) => !sample && !known.has(key)); // while this was being asked
+  set({ samples, rating: samples.rating === true, engines: list(engines).filter((engine) => engine.installed), sampleIds, garments: [...added, ...own, ...shipped] });
+  if (!remembered || state.personId !== remembered || state.person) return; // a photo has been handed in meanwhile
+  const person = list(people).find(({ id }) => id === remembered);
   if (person) await showPerson(person);
-  else if (state.personId) set({ personId: null, kept: [] });
+  else set({ personId: null, kept: [] });
 }
 
 const list = (answer) => (Array.isArray(answer) ? answer : (answer.items ?? Object.values(answer)[0]));
@@ -73,7 +78,11 @@ export async function choosePerson(file) {
 }
 
 export async function chooseSample(sample) {
-  choosePerson(await (await call(sample.photo, { accept: "image/*" })).blob());
+  try {
+    await choosePerson(await (await call(sample.photo, { accept: "image/*" })).blob());
+  } catch (problem) {
+    set({ trouble: problem });
+  }
 }
 
 /** Take in garments, many at once; each appears on the wall and is ready when it has been read. */
@@ -134,13 +143,23 @@ export function toggle(key) {
 }
 
 /** Change the look, remember the old one for undo, and show the new one. */
-export function change(part) {
+export function change(part, how) {
   const tapped = globalThis.event?.timeStamp ?? performance.now();
   set({ past: [...state.past.slice(-49), state.look], future: [], look: { ...state.look, ...part } });
-  return wear(tapped);
+  return wear(tapped, how);
 }
 
-export const setOption = (name, value) => change({ options: { ...state.look.options, [name]: value } });
+export function setOption(name, value) {
+  if (state.look.options[name] !== value) change({ options: { ...state.look.options, [name]: value } }, { stay: true });
+}
+
+/** Ask for the picture of a look in which nothing is worn; words that are still being typed count. */
+export function wearNothing() {
+  const typed = document.activeElement;
+  if (typed?.matches("input[type=text]")) typed.dispatchEvent(new Event("change"));
+  askBare();
+  return wear();
+}
 
 export function undo() {
   if (!state.past.length) return;
@@ -154,25 +173,31 @@ export function redo() {
   wear();
 }
 
-/** Bring the picture up to the look; the old picture stays until the new one is there. */
-export async function wear(tapped = performance.now()) {
+/** Bring the picture up to the look; the old picture stays until the new one is there.
+ *
+ * Where nothing is worn that is the photo, unless another picture was asked for; `stay`: one that is shown stays.
+ */
+export async function wear(tapped = performance.now(), { stay = false } = {}) {
   wearing?.abort();
   const control = (wearing = new AbortController());
   const { signal } = control;
   const mine = () => wearing === control;
   const { garments, engine, options } = state.look;
   const worn = garments.map(garmentOf).filter(Boolean);
-  if (!state.personId || !worn.length) return set({ result: null, busy: null, trouble: null });
+  const bare = !worn.length;
+  if (!state.personId || (bare && !isAsked())) {
+    return set({ result: stay && bare && canBeBare() && state.result?.bare ? state.result : null, busy: null, trouble: null });
+  }
   set({ trouble: null });
-  const late = setTimeout(() => mine() && set({ busy: { progress: null, ...state.busy }, said: t("said.fitting") }), LATE);
+  const late = setTimeout(() => mine() && set({ busy: { progress: null, ...state.busy }, said: t(bare ? "said.changing" : "said.fitting") }), LATE);
   try {
     const ids = [];
     for (const garment of worn) ids.push(await idOf(garment, signal));
     const key = keyOf(state.personId, ids, engine, options);
     const result = remembered(key) ?? (await ask(ids, control, mine, tapped));
     if (!mine()) return undefined;
-    const names = worn.map(nameOf).join(", ");
-    return set({ result: { ...result, names }, busy: null, trouble: null, said: t("said.done", { what: names }) });
+    const names = bare ? toldBy(options) : worn.map(nameOf).join(", ");
+    return set({ result: { ...result, names, bare }, busy: null, trouble: null, said: t(bare ? "said.changed" : "said.done", { what: names }) });
   } catch (problem) {
     if (mine() && problem.name !== "AbortError") set({ busy: null, trouble: problem });
     return undefined;

@@ -16,7 +16,7 @@ export function serverTiming(text) {
 /** The parts of a budget but the drawing, which is added by `drawn`; times are those of `performance.now()`. */
 export function budgetOf({ tapped, ready, asked, received, response, bytes }) {
   const { engine = 0, accept = 0, wait = engine, store = 0, encode = 0 } = serverTiming(response.headers.get("Server-Timing") ?? "");
-  const queue = accept + Math.max(wait - engine, 0); // the engine works while the request waits
+  const queue = Math.max(accept + wait - engine, 0); // the engine works while the request is answered and waits
   const inside = queue + engine + store + encode;
   return {
     tapped, received, bytes, read: ready - tapped, encode: asked - ready, transfer: Math.max(received - asked - inside, 0),

@@ -75,8 +75,9 @@ function openCamera(video, side, setDenied) {
   return stop;
 }
 
-/** What the camera sees now, as others see it: the preview is a mirror, the photo is not. */
-function still(video) {
+/** What the camera sees now, or first if that is still to come, as others see it: the preview is a mirror, the photo is not. */
+async function still(video) {
+  if (!video.videoWidth) await new Promise((seen) => video.addEventListener("loadeddata", seen, { once: true }));
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   canvas.getContext("2d").drawImage(video, 0, 0);
   return canvas.convertToBlob({ type: "image/jpeg", quality: 0.93 });
