@@ -1,8 +1,8 @@
 """The recipe of distillation: `vestiary train distil --set teacher=FOLDER`, fewer steps, a smaller network, or both.
 
-First the student learns to say what the teacher says under guidance, in one pass instead of two (Meng et al. 2023);
-then the number of steps is halved again and again, each time learning to make in one step what took two (progressive
-distillation, Salimans & Ho 2022). Sample the result with scheduler=ddim, guidance=1 and its last number of steps.
+First the student learns to say what the teacher says under guidance, in one pass instead of two (Meng et al. 2023).
+Then, by `method`, its steps are halved again and again (`distil_progressive`), or it learns to answer any noise with
+clean latents at once (`distil_consistency`). The card of the result says how to sample it, and the engine does so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -26,16 +26,35 @@ from vestiary.training.config import RecipeConfig
 from vestiary.training.diffusion import fresh_unet
 from vestiary.training.diffusion_learner import DiffusionData, Learner, noise_for
 from vestiary.training.diffusion_loss import Question, weighted
+from vestiary.training.distil_consistency import Consistency
+from vestiary.training.distil_progressive import Progressive
+from vestiary.training.distil_teacher import Student, Teacher, ask
+
+FROM_STEPS = {"progressive": 32, "consistency": 50}
+FIRST = 0.4
 
 
 class DistilConfig(DiffusionData):
     """Keys of the recipe `distil`."""
 
     teacher: Path = Field(description="Model folder of the teacher; its autoencoder and text encoder are kept.")
-    from_steps: int = Field(32, ge=1, description="Steps of the teacher that the student starts from.")
-    to_steps: int = Field(4, ge=1, description="Steps of the student at last: from_steps halved some times.")
+    method: Literal["progressive", "consistency"] = Field(
+        "progressive", description="Halve the steps, sampled with ddim; or one answer for all noise, sampled with lcm."
+    )
+    from_steps: int | None = Field(
+        None, ge=1, le=1000, description="Steps of the teacher that the student starts from: 32, for consistency 50."
+    )
+    to_steps: int = Field(4, ge=1, description="Steps of the student at last; progressive: from_steps halved.")
     teacher_guidance: float = Field(1.5, ge=1, description="Guidance of the teacher, which the student takes over.")
-    first: float = Field(0.4, gt=0, lt=1, description="Share of the run before the first halving, if there is any.")
+    first: float | None = Field(
+        None, ge=0, lt=1, description="Share of the run for the teacher's own word: 0.4, or 0 for consistency if alike."
+    )
+    target_averaging: float = Field(
+        0.95, ge=0, lt=1, description="Consistency: decay per step of the average that answers the nearer end."
+    )
+    huber: float | None = Field(
+        1e-3, gt=0, description="Consistency: gaps below it count by their square; none = all do."
+    )
     widths: tuple[int, ...] | None = Field(None, description="A smaller network: channels, finest first.")
     layers: int = Field(1, ge=1, description="Of a smaller network: blocks per scale.")
     attention_from: int = Field(1, ge=0, description="Of a smaller network: the first scale with attention.")
@@ -44,27 +63,62 @@ class DistilConfig(DiffusionData):
     features: float = Field(0.1, ge=0, description="How much the inner features of a smaller network count.")
 
     @model_validator(mode="after")
-    def _halvings(self) -> DistilConfig:
-        steps = self.from_steps
-        while steps > self.to_steps and steps % 2 == 0:
+    def _reachable(self) -> DistilConfig:
+        if self.method == "progressive" and not self.first_share:
+            raise ValueError("progressive distillation begins with the teacher's own word: first is to be above 0")
+        steps = self.whole
+        while self.method == "progressive" and steps > self.to_steps and steps % 2 == 0:
             steps //= 2
-        if steps != self.to_steps:
-            raise ValueError(f"from_steps={self.from_steps} halved some times is to be to_steps={self.to_steps}")
+        if self.method == "progressive" and steps != self.to_steps:
+            raise ValueError(f"from_steps={self.whole} halved some times is to be to_steps={self.to_steps}")
+        if steps < self.to_steps:
+            raise ValueError(f"to_steps={self.to_steps} is more than from_steps={self.whole}")
         return self
 
+    @property
+    def whole(self) -> int:
+        """Steps of the teacher."""
+        return self.from_steps or FROM_STEPS[self.method]
 
-class Student(nn.Module):
-    """The smaller or equal network, and what makes its inner features comparable with the teacher's."""
+    @property
+    def first_share(self) -> float:
+        """Share of the run in which the teacher's own word is learnt."""
+        alike = self.method == "consistency" and self.widths is None
+        return self.first if self.first is not None else 0.0 if alike else FIRST
 
-    def __init__(self, unet: UNet2DConditionModel, teacher: UNet2DConditionModel) -> None:
-        super().__init__()
-        self.unet = unet
-        mine, theirs = (network.config["block_out_channels"][-1] for network in (unet, teacher))
-        self.bridge = nn.Conv2d(mine, theirs, 1) if mine != theirs else nn.Identity()
+
+class Method(Protocol):
+    """How the student comes to need fewer steps, once it says what the teacher says."""
+
+    sampler: Literal["ddim", "lcm"]
+    steps: int  # of the student, at present
+    scheduler_keys: dict[str, Any]  # that sampling the student needs
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is its turn."""
+
+    def advance(self, progress: float, student: Student, averaged: Student) -> None:
+        """Called before each step of the run with the share that is done."""
+
+    def grid(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """`(B,)` timesteps that are asked, and those after them."""
+
+    def losses(self, student: Student, asked: Question) -> dict[str, Tensor]:
+        """What is made smaller."""
+
+    def state(self) -> dict[str, Any]:
+        """For checkpoints."""
+
+    def restore(self, state: dict[str, Any], student: Student) -> None:
+        """The inverse of `state`."""
+
+
+METHODS: dict[str, type[Progressive | Consistency]] = {"progressive": Progressive, "consistency": Consistency}
 
 
 class DistilRecipe(Learner):
-    """Trains the student; the teacher changes whenever the number of steps is halved."""
+    """Trains the student."""
 
     Config: ClassVar[type[RecipeConfig]] = DistilConfig
     name = "distil"
@@ -75,25 +129,24 @@ class DistilRecipe(Learner):
             raise OptionError("distillation starts from its teacher.", hint="Name it: --set teacher=FOLDER")
         model = TryOnModel.load(config.teacher)
         self._prepare(config, folder, model)
-        self.teacher: Any = model.unet  # of the first stage, with guidance
-        self.before: Student | None = None  # of the later ones: the student with twice the steps
-        self.steps = config.from_steps
-        unet = copy.deepcopy(self.teacher) if config.widths is None else self._smaller(config, model)
+        self.teacher = Teacher(model, config.teacher_guidance)
+        self.method: Method = METHODS[config.method](config, self.schedule, self.teacher)
+        unet = copy.deepcopy(model.unet) if config.widths is None else self._smaller(config, model)
         nn.Module.to(unet.requires_grad_(True), memory_format=torch.channels_last)  # type: ignore[call-overload]
         if config.gradient_checkpointing:
             unet.enable_gradient_checkpointing()
-        self.networks = {"student": Student(unet, self.teacher)}
+        self.networks = {"student": Student(unet, model.unet, self.method.steps)}
         self._inner: dict[str, Tensor] = {}
-        self.teacher.mid_block.register_forward_hook(self._noting("teacher"))
+        self.teacher.unet.mid_block.register_forward_hook(self._noting("teacher"))
 
     def _smaller(self, config: DistilConfig, model: TryOnModel) -> UNet2DConditionModel:
-        keys = config.model_copy(update={"mask_free": model.mask_free})
-        if len(config.widths or ()) != len(self.teacher.config.block_out_channels):
+        keys, teacher = config.model_copy(update={"mask_free": model.mask_free}), model.unet.config
+        if len(config.widths or ()) != len(teacher.block_out_channels):
             raise OptionError(
                 f"widths={config.widths}: as many as the teacher has are needed.",
-                hint=f"The teacher's: {self.teacher.config.block_out_channels}",
+                hint=f"The teacher's: {teacher.block_out_channels}",
             )
-        return fresh_unet(keys, model.vae.config["latent_channels"], self.teacher.config.cross_attention_dim)
+        return fresh_unet(keys, model.vae.config["latent_channels"], teacher.cross_attention_dim)
 
     def _noting(self, who: str) -> Any:
         def note(module: nn.Module, given: Any, answer: Tensor) -> None:
@@ -101,158 +154,103 @@ class DistilRecipe(Learner):
 
         return note
 
+    @property
+    def student(self) -> Student:
+        """The network that is trained."""
+        return _student(self.networks)
+
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """One."""
-        weights = self.networks["student"].parameters()
+        weights = self.student.parameters()
         return {"student": torch.optim.AdamW(weights, self.config.rate, weight_decay=self.config.weight_decay)}
 
-    # -- stages --------------------------------------------------------------------------------------------------------
-
     def advance(self, step: int, progress: float, averaged: dict[str, nn.Module]) -> bool:
-        """Halve the steps when it is time: the averaged student becomes the teacher."""
-        if self._steps_at(progress) < self.steps:
-            self.before = copy.deepcopy(averaged["student"]).requires_grad_(False).eval()  # type: ignore[assignment]
-            self.networks["student"].load_state_dict(averaged["student"].state_dict())
-            self.steps //= 2
+        """Let the method go on when it is time."""
+        self.method.advance(progress, self.student, _student(averaged))
+        self.student.steps.fill_(self.method.steps)
         return False
 
-    def _steps_at(self, progress: float) -> int:
-        """Steps of the student at a progress of 0..1; the halvings share the rest of the run alike."""
-        halvings = (self.config.from_steps // self.config.to_steps).bit_length() - 1
-        if not halvings or progress < self.config.first:
-            return self.config.from_steps
-        done = int((progress - self.config.first) / (1 - self.config.first) * halvings) + 1
-        return int(self.config.from_steps >> min(done, halvings))
-
     def state(self) -> dict[str, Any]:
-        """For checkpoints: the present number of steps, and the present teacher if it was a student."""
-        return {"steps": self.steps, "before": None if self.before is None else self.before.state_dict()}
+        """For checkpoints: the method's."""
+        return self.method.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        self.steps = state["steps"]
-        if state["before"] is not None:
-            self.before = copy.deepcopy(self.networks["student"]).requires_grad_(False).eval()  # type: ignore[assignment]
-            self.before.load_state_dict(state["before"])
+        self.method.restore(state, self.student)
 
     # -- the question --------------------------------------------------------------------------------------------------
 
     def losses(self, which: str, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        """How far the student's clean latents are from what the teacher reaches, by timestep as `min_snr` says."""
+        """The method's, or before its turn how far the student's clean latents are from the teacher's."""
         self._settled()
-        student = self.networks["student"]
-        assert isinstance(student, Student)
         asked = self._question(batch, dropout=0)
-        t, then = self._grid(len(asked.clean), asked.clean.device)
-        noisy = self.schedule.noisy(asked.clean, noise_for(asked.clean), t)
-        with torch.no_grad():
-            target = self._first(asked, noisy, t) if self.before is None else self._two_steps(asked, noisy, t, then)
-        handle = student.unet.mid_block.register_forward_hook(self._noting("student"))
-        try:
-            said = _ask(student.unet, asked, noisy, t)
-        finally:
-            handle.remove()
-        found = {"match": weighted(said - target, asked.importance, self.schedule.weight(t, self.config.min_snr))}
-        if self.before is None and self.config.widths is not None and self.config.features:
-            theirs = self._inner["teacher"][-len(t) :].float()  # of the pass that sees the garment
-            gap = student.bridge(self._inner["student"]).float() - theirs
-            found["features"] = self.config.features * gap.square().mean() / theirs.square().mean().clamp(min=1e-6)
+        found = self.method.losses(self.student, asked) if self.method.begun else self._first(asked)
         self._inner.clear()
         return found
 
-    def _grid(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """`(B,)` timesteps out of those that a sampler with so many steps visits, and the one after each; -1 = none."""
-        whole = len(self.schedule)
-        number = (self.schedule.draw(count, device) * self.steps) // whole + 1  # 1 = the last step
-        at = torch.round(number * whole / self.steps).long() - 1
-        return at, torch.round((number - 1) * whole / self.steps).long() - 1
-
-    def _first(self, asked: Question, noisy: Tensor, t: Tensor) -> Tensor:
-        """The teacher's word under guidance."""
-        scale = self.config.teacher_guidance
-        if scale <= 1:
-            return _ask(self.teacher, asked, noisy, t)
-        empty = self._without(asked)
-        both = replace(
-            asked, channels=torch.cat([empty.channels, asked.channels]), text=torch.cat([empty.text, asked.text])
-        )
-        without, wearing = _ask(self.teacher, both, noisy.repeat(2, 1, 1, 1), t.repeat(2)).chunk(2)
-        return without + scale * (wearing - without)
-
-    def _without(self, asked: Question) -> Question:
-        """The question without garments and text."""
-        channels, latent = asked.channels.clone(), self.model.vae.config["latent_channels"]
-        along, places = (-1 if self.model.card.concat == "width" else -2), 1 + self.model.card.garments
-        side = channels.shape[along] // places
-        channels[:, -latent:].narrow(along, side, side * (places - 1)).zero_()
-        return replace(asked, channels=channels, text=torch.zeros_like(asked.text))
-
-    def _two_steps(self, asked: Question, noisy: Tensor, t: Tensor, then: Tensor) -> Tensor:
-        """What the student has to say to land in one step where its former self lands in two (algorithm 2)."""
-        assert self.before is not None
-        between = (t + then + 1) // 2  # both grids have it
-        x = self._step(_ask(self.before.unet, asked, noisy, t), noisy, t, between)
-        x = self._step(_ask(self.before.unet, asked, x, between), x, between, then)
-        (alpha, sigma), (alpha_then, sigma_then) = self.schedule.shares(t), self._shares_after(then)
-        ratio = sigma_then / sigma
-        clean = (x - ratio * noisy) / (alpha_then - ratio * alpha)
-        noise = (noisy - alpha * clean) / sigma
-        return noise if self.schedule.kind == "epsilon" else alpha * noise - sigma * clean
-
-    def _step(self, said: Tensor, noisy: Tensor, t: Tensor, then: Tensor) -> Tensor:
-        """One step of DDIM without noise of its own (Song et al. 2021)."""
-        (alpha, sigma), (alpha_then, sigma_then) = self.schedule.shares(t), self._shares_after(then)
-        if self.schedule.kind == "epsilon":
-            clean, noise = (noisy - sigma * said) / alpha, said
-        else:
-            clean, noise = alpha * noisy - sigma * said, sigma * noisy + alpha * said
-        return alpha_then * clean + sigma_then * noise
-
-    def _shares_after(self, then: Tensor) -> tuple[Tensor, Tensor]:
-        """As the sampler has it: after the last step a trace of noise is left, that of timestep 0."""
-        return self.schedule.shares(then.clamp(min=0))
+    def _first(self, asked: Question) -> dict[str, Tensor]:
+        """The teacher's word under guidance, by timestep as `min_snr` says; of a smaller network the features too."""
+        t, _ = self.method.grid(len(asked.clean), asked.clean.device)
+        noisy = self.schedule.noisy(asked.clean, noise_for(asked.clean), t)
+        with torch.no_grad():
+            target = self.teacher.says(asked, noisy, t)
+        student = self.student
+        handle = student.unet.mid_block.register_forward_hook(self._noting("student"))
+        try:
+            said = ask(student.unet, asked, noisy, t)
+        finally:
+            handle.remove()
+        found = {"match": weighted(said - target, asked.importance, self.schedule.weight(t, self.config.min_snr))}
+        if self.config.widths is not None and self.config.features:
+            theirs = self._inner["teacher"][-len(t) :].float()  # of the pass that sees the garment
+            gap = student.bridge(self._inner["student"]).float() - theirs
+            found["features"] = self.config.features * gap.square().mean() / theirs.square().mean().clamp(min=1e-6)
+        return found
 
     # -- validation and result -----------------------------------------------------------------------------------------
 
     @property
     def sampling(self) -> DiffusionOptions:
         """As the student is to be used, at its present number of steps."""
-        return DiffusionOptions.model_validate({"steps": self.steps, "guidance": 1, "scheduler": "ddim"})
+        how = {"steps": self.method.steps, "guidance": 1, "scheduler": self.method.sampler}
+        return DiffusionOptions.model_validate(how)
 
     @contextlib.contextmanager
     def _with(self, networks: dict[str, nn.Module]) -> Iterator[None]:
-        student, before = networks["student"], (self.model.unet, self.model.scheduler_config)
-        assert isinstance(student, Student)
-        self.model.unet = student.unet
-        self.model.scheduler_config = {**before[1], "timestep_spacing": "trailing"}
+        before = self.model.unet, self.model.scheduler_config
+        self.model.unet = _student(networks).unet
+        self.model.scheduler_config = {**before[1], **self.method.scheduler_keys}
         try:
             yield
         finally:
             self.model.unet, self.model.scheduler_config = before
 
     def validate(self, networks: dict[str, nn.Module]) -> dict[str, float]:
-        """The student's loss on held-back pairs, its pictures in its present steps, and beside them the teacher's.
+        """The student's loss on held-back pairs, and its pictures in its present steps.
 
-        Once there are fewer steps, the score is the perceptual distance of the pictures: the loss at single timesteps
-        rises then, as it should.
+        The score is the perceptual distance of the pictures: the loss at single timesteps rises, as it should, once
+        the student leaves the teacher's word behind. So without pictures there is no score then.
         """
         with self._with(networks):
             figures = self.judge()
-        figures |= {"steps": float(self.steps)}
+        figures |= {"steps": float(self.method.steps)}
         if "lite0" in figures:
-            figures["score"] = -figures["lite0"] + float(self.steps == self.config.to_steps)  # the last stage wins
+            figures["score"] = -figures["lite0"] + float(self.method.steps == self.config.to_steps)  # the last wins
+        elif self.method.begun:
+            del figures["score"]
         return figures
 
     def save_folder(self, networks: dict[str, nn.Module], folder: Path) -> dict[str, Any]:
         """Write the student's model folder; its card says how to sample it."""
-        how = {"steps": self.steps, "guidance": 1.0, "scheduler": "ddim", "teacher": self.model.card.name}
+        student, name = _student(networks), self.model.card.name
+        how = {"steps": int(student.steps), "guidance": 1.0, "scheduler": self.method.sampler, "teacher": name}
         with self._with(networks):
-            card = self.model.card.model_copy(update={"distilled": how, "name": f"{self.model.card.name}-distilled"})
+            card = self.model.card.model_copy(update={"distilled": how, "name": f"{name}-distilled"})
             replace(self.model, card=card).save(folder)
         return TryOnModel.load(folder).card.model_dump(mode="json")
 
 
-def _ask(unet: Any, asked: Question, noisy: Tensor, t: Tensor) -> Tensor:
-    seen = torch.cat([noisy, asked.channels], dim=1).contiguous(memory_format=torch.channels_last)
-    said: Tensor = unet(seen, t, encoder_hidden_states=asked.text, return_dict=False)[0]
-    return said.float()
+def _student(networks: dict[str, nn.Module]) -> Student:
+    student = networks["student"]
+    assert isinstance(student, Student)
+    return student
