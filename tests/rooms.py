@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from vestiary.errors import ConflictError, NotFoundError
+from vestiary.errors import ConflictError, GarmentError, NotFoundError
 from vestiary.serve.database import Database
 from vestiary.serve.records import BatchRecord, EngineRecord, FittingRecord, GarmentRecord, PersonRecord
 from vestiary.serve.settings import Settings
@@ -99,6 +99,10 @@ class FakeService:
     def garment_picture(self, owner: str, id: str) -> Any:
         self._get(owner, id, "g")
         return np.full((96, 64, 4), 128, np.uint8)
+
+    def check_order(self, engine: str, options: Mapping[str, Any] | None, garments: int) -> None:
+        if not garments:
+            raise GarmentError("there is no garment to put on.")
 
     def add_fitting(
         self,

@@ -133,7 +133,7 @@ def test_every_error_has_one_shape(start: Start) -> None:
         (client.post("/v1/people"), 400, "input"),
         (client.post("/v1/people", files={"photo": ("a", b"")}), 415, "image"),
         (client.post("/v1/people", files=PHOTO, data={"keep_hours": "never"}), 422, "request"),
-        (client.post("/v1/fittings", data={"person_id": "p_1"}), 400, "input"),
+        (client.post("/v1/fittings", data={"person_id": "p_1"}), 422, "garment"),
         (client.post("/v1/fittings", data={**dressed(client), "options": "[1]"}), 422, "option"),
         (client.post("/v1/batches", content=b"{", headers={"Content-Type": "application/json"}), 422, "request"),
         (client.post("/v1/people", data={"photo_url": "https://127.0.0.1/a.jpg"}), 403, "forbidden"),

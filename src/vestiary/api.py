@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from vestiary.errors import OptionError
+from vestiary.errors import GarmentError, OptionError, PersonError
 from vestiary.images import MAX_PIXELS, Source, open_picture
-from vestiary.registry import OnStep, load_engine
+from vestiary.registry import Engine, OnStep, check_garments, load_engine
 from vestiary.types import Category, Fitting, Garment, Person, Reader
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ def scan_person(
     started = time.perf_counter()
     opened = open_picture(photo, max_pixels=max_pixels)
     decode = time.perf_counter() - started
-    scanned = scan(opened.on_white(), person=person, parser=parser, source=opened.sha256)
+    with _naming(photo):
+        scanned = scan(opened.on_white(), person=person, parser=parser, source=opened.sha256)
     return replace(scanned, timings={"decode": decode, **scanned.timings})
 
 
@@ -69,8 +72,9 @@ def read_garment(
     started = time.perf_counter()
     opened = open_picture(photo, max_pixels=max_pixels)
     decode = time.perf_counter() - started
-    garment = read(opened.image, opened.alpha, category=category, reader=reader, words=words, source=opened.sha256)
-    return replace(garment, timings={"decode": decode, **garment.timings})
+    with _naming(photo) as name:
+        garment = read(opened.image, opened.alpha, category=category, reader=reader, words=words, source=opened.sha256)
+    return replace(garment, timings={"decode": decode, **garment.timings}, name=name)
 
 
 def try_on(
@@ -85,7 +89,8 @@ def try_on(
 
     Args:
         person: a photo, or a `Person` already scanned.
-        garments: a photo or a `Garment` already read, or a sequence of them, in the order they are put on.
+        garments: a photo or a `Garment` already read, or a sequence of them, in the order they are put on; an empty
+            one for an engine that needs none.
         engine: a name from `list_engines()`.
         options: the engine's options, as its `Options` model or a mapping.
         on_step: called after every step; see `vestiary.registry.OnStep`.
@@ -95,15 +100,30 @@ def try_on(
         Cancelled: `on_step` returned False.
     """
     chosen = load_engine(engine)
-    checked = check_options(chosen.Options, options)
-    scanned = person if isinstance(person, Person) else scan_person(person)
     wanted = list(garments) if isinstance(garments, (list, tuple)) else [garments]
+    checked = check_request(engine, chosen, len(wanted), options)
+    scanned = person if isinstance(person, Person) else scan_person(person)
     read = [item if isinstance(item, Garment) else read_garment(cast(Source, item)) for item in wanted]
     started = time.perf_counter()
     prepared = chosen.prepare(scanned)
     prepare = time.perf_counter() - started
     fitting = chosen.fit(prepared, read, checked, on_step)
     return replace(fitting, timings={"prepare": prepare, **fitting.timings})
+
+
+def check_request(name: str, engine: Engine, garments: int, options: Mapping[str, Any] | BaseModel | None) -> BaseModel:
+    """The options as the engine's own model, where it has something to do with them and so many garments.
+
+    Raises:
+        OptionError: unknown option or value not allowed.
+        GarmentError: it needs a garment, or something else to do.
+    """
+    checked = check_options(engine.Options, options)
+    check_garments(name, garments)
+    check_asked = getattr(engine, "check_asked", None)
+    if check_asked is not None:
+        check_asked(garments, checked)
+    return checked
 
 
 def check_options(model: type[BaseModel], options: Mapping[str, Any] | BaseModel | None) -> BaseModel:
@@ -126,3 +146,16 @@ def check_options(model: type[BaseModel], options: Mapping[str, Any] | BaseModel
         reason = first["msg"].removeprefix("Value error, ")
         lowered = reason if reason != first["msg"] else reason.lower()  # an engine's own words may hold names
         raise OptionError(f"option {name!r}: {lowered.rstrip('.')}.", hint=hint) from None
+
+
+@contextlib.contextmanager
+def _naming(photo: Source) -> Iterator[str]:
+    """The name of a photo's file, "" where it came from memory; errors about what it shows are told with it."""
+    named = photo if isinstance(photo, (str, os.PathLike)) else getattr(photo, "name", "")
+    name = os.fspath(named) if isinstance(named, (str, os.PathLike)) else ""
+    try:
+        yield name
+    except (PersonError, GarmentError) as problem:
+        if not name:
+            raise
+        raise type(problem)(f"{name}: {problem.message}", hint=problem.hint) from None

@@ -51,6 +51,10 @@ _WRITABLE: Mapping[str, Format] = {
 _SAVED_QUALITY = 95
 
 
+class PixelsError(ImageError):
+    """The picture has more pixels than the caller's limit; the hint is for those who can raise it."""
+
+
 @dataclass(frozen=True)
 class Opened:
     """A decoded picture.
@@ -224,7 +228,7 @@ def _advice(data: bytes) -> str:
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise ImageError(
+        raise PixelsError(
             f"{name} has {width} x {height} = {width * height:,} pixels; the limit is {max_pixels:,}.",
             hint=f"Scale it down, or raise the limit: --max-pixels {width * height} (max_pixels= in Python).",
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from vestiary.errors import MissingExtraError, UnknownEngineError
+from vestiary.errors import GarmentError, MissingExtraError, UnknownEngineError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -29,7 +29,12 @@ OnStep = Callable[[int, int, str, "Picture | None"], "bool | None"]
 
 @runtime_checkable
 class Engine(Protocol):
-    """What every engine offers. It holds no state of a request: what it learns of a person is the `prepare` value."""
+    """What every engine offers. It holds no state of a request: what it learns of a person is the `prepare` value.
+
+    It may also have `check_asked(garments, options)`, which is told how many garments there are, and raises a
+    VestiaryError where it cannot do that: nothing to do, no weights. It is asked before a photo is looked at or a
+    fitting is queued, and looks at neither.
+    """
 
     Options: type[BaseModel]
 
@@ -54,6 +59,7 @@ class EngineSpec:
         licence: of code and weights.
         needs: modules that must be importable.
         install: the command that brings them.
+        needs_garment: whether there is nothing it could do without a garment.
     """
 
     name: str
@@ -62,6 +68,7 @@ class EngineSpec:
     licence: str = "Apache-2.0"
     needs: tuple[str, ...] = ()
     install: str = ""
+    needs_garment: bool = True
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -86,6 +93,7 @@ DIFFUSION = EngineSpec(
     licence="Apache-2.0; the weights have their own",
     needs=("torch", "diffusers", "transformers", "accelerate", "safetensors"),
     install='pip install "vestiary[diffusion]"',
+    needs_garment=False,  # words can name one, and regions, backgrounds and light need none
 )
 FASHN = EngineSpec(
     name="fashn",
@@ -135,3 +143,21 @@ def load_engine(name: str = "embedded") -> Engine:
         module, _, attribute = spec.target.partition(":")
         _loaded[spec] = getattr(importlib.import_module(module), attribute)()
     return _loaded[spec]
+
+
+def check_garments(name: str, count: int) -> None:
+    """Nothing, where this engine can work with so many garments.
+
+    Raises:
+        GarmentError: it needs one; the message names the engines that need none.
+    """
+    if count:
+        return
+    specs = list_engines()
+    if name in specs and specs[name].needs_garment:
+        without = ", ".join(spec.name for spec in specs.values() if not spec.needs_garment)
+        others = f" Engines that need none: {without}." if without else ""
+        raise GarmentError(
+            f"there is no garment to put on, and the engine {name!r} needs one.",
+            hint=f"Hand in at least one garment photo.{others}",
+        )

@@ -265,6 +265,7 @@ class Garment:
         timings: seconds per step.
         source: SHA-256 (hex) of the input file or pixels.
         networks: the names of the model files that looked at it; see `vestiary.weights`.
+        name: what messages call it: its file, or its id in the service; "" where it came from memory.
     """
 
     image: Picture
@@ -285,6 +286,7 @@ class Garment:
     timings: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     networks: tuple[str, ...] = ()
+    name: str = ""
 
     def __post_init__(self) -> None:
         freeze(self)

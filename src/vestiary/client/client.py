@@ -48,7 +48,7 @@ class Client:
     def fit(
         self,
         person: Photo | PersonRecord,
-        garments: Photo | GarmentRecord | Sequence[Photo | GarmentRecord],
+        garments: Photo | GarmentRecord | Sequence[Photo | GarmentRecord] = (),
         *,
         engine: str = "embedded",
         options: Mapping[str, Any] | None = None,
@@ -61,7 +61,8 @@ class Client:
 
         Args:
             person: a photo (path, bytes, binary file), or what `people.add` gave.
-            garments: a photo or what `garments.add` gave; or several, in the order they are put on.
+            garments: a photo or what `garments.add` gave; or several, in the order they are put on; or none, where the
+                engine needs none (`EngineRecord.needs_garment`) and the options say what to change.
             engine: a name from `engines()`.
             options: the engine's options.
             format: of the picture.
@@ -187,7 +188,10 @@ class Batches:
         keep_hours: float | None = None,
         once: str | None = None,
     ) -> BatchRecord:
-        """Ask for the fittings of many pairs `(person, garments)` of ids or records; all are accepted, or none."""
+        """Ask for the fittings of many pairs `(person, garments)` of ids or records; all are accepted, or none.
+
+        The garments of a pair may be an empty list, where the engine needs none.
+        """
         asked = [{"person": _id(person), "garments": [_id(item) for item in garments]} for person, garments in pairs]
         body: dict[str, Any] = {"pairs": asked, "engine": engine, "options": dict(options or {})}
         if keep_hours is not None:

@@ -51,14 +51,14 @@ class Fittings:
     def add(
         self,
         person: Photo | PersonRecord,
-        garments: Photo | GarmentRecord | Sequence[Photo | GarmentRecord],
+        garments: Photo | GarmentRecord | Sequence[Photo | GarmentRecord] = (),
         *,
         engine: str = "embedded",
         options: Mapping[str, Any] | None = None,
         keep_hours: float | None = None,
         once: str | None = None,
     ) -> FittingRecord:
-        """Ask for a fitting and go on at once; `wait`, `watch` or `get` it later."""
+        """Ask for a fitting and go on at once; `wait`, `watch` or `get` it later. No garments: see `Client.fit`."""
         form = _request(person, garments, engine, options, keep_hours)
         answer = self._transport.send(
             "POST",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -11,7 +12,14 @@ from weakref import WeakKeyDictionary
 
 from vestiary import values
 from vestiary.cluster.parcels import Parcel, Task, send
-from vestiary.errors import Cancelled, EngineError, MissingExtraError, UnavailableError, VestiaryError
+from vestiary.errors import (
+    Cancelled,
+    EngineError,
+    MissingExtraError,
+    UnavailableError,
+    VestiaryError,
+    WeightsError,
+)
 from vestiary.registry import load_engine
 
 if TYPE_CHECKING:
@@ -40,9 +48,16 @@ class RayEngine:
         local = load_engine(name)
         self.Options: type[BaseModel] = local.Options
         self._name, self._routed = name, not hasattr(local, "fit_many")
+        self._check_asked = getattr(local, "check_asked", None)
         connect(address)
         self._handle = _handle(name)
         self._garments: WeakKeyDictionary[Garment, Parcel] = WeakKeyDictionary()
+
+    def check_asked(self, garments: int, options: Any) -> None:
+        """As the engine's own; but weights are the replicas' affair, and need not be here."""
+        if self._check_asked is not None:
+            with contextlib.suppress(WeightsError):
+                self._check_asked(garments, options)
 
     def prepare(self, person: Person) -> Parcel:
         """The scan, sent to the cluster; the first replica that fits it prepares it and keeps what it made of it."""

@@ -165,12 +165,13 @@ def check_outfit(person: Person, garments: Sequence[Garment]) -> None:
     """
     if not garments:
         raise GarmentError("there is no garment to put on.", hint="Hand in at least one garment photo.")
-    categories = [garment.category for garment in garments]
-    lower = [c for c in categories if c in LOWER or c == "dress"]
-    for clash in (lower, [c for c in categories if c in ("top", "dress")], [c for c in categories if c == "outerwear"]):
+    called = [(garment.category, garment.name or f"garment {at}") for at, garment in enumerate(garments, 1)]
+    for place in (LOWER | {"dress"}, {"top", "dress"}, {"outerwear"}):
+        clash = [f"{name} ({category})" for category, name in called if category in place]
         if len(clash) > 1:
-            raise GarmentError(f"{' and '.join(clash)} cannot be worn together.", hint="Leave one of them out.")
-    for category in categories:
+            hint = "Leave one of them out; where one is taken for what it is not, say its category."
+            raise GarmentError(f"{' and '.join(clash)} cannot be worn together.", hint=hint)
+    for category, _ in called:
         require_half(person, "lower" if category in LOWER else "upper", category)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from vestiary.errors import InputError, MissingExtraError, NotFoundError, OutputError, UnavailableError
+from vestiary.errors import InputError, MissingExtraError, NotFoundError, OutputError, UnavailableError, VestiaryError
 from vestiary.serve.tables import BatchRow, FittingRow, GarmentRow, IdempotencyRow, KeyRow, PersonRow, Table
 
 __all__ = [
@@ -41,13 +41,16 @@ class Database:
 
         Raises:
             UnavailableError: it cannot be reached.
-            InputError: the URL is none, or the database was made by a newer version.
+            InputError: the URL is none, the file is something else, or the database was made by a newer version.
             MissingExtraError: the driver is not installed.
         """
         self.engine = _open(url)
         try:
             with translated(), self.engine.connect() as connection:
                 migrate(connection.execution_options(write=True))
+        except UnavailableError as problem:
+            self.engine.dispose()
+            raise (_explained(problem, str(self.engine.url.database)) if self.is_sqlite else problem) from problem
         except BaseException:
             self.engine.dispose()
             raise
@@ -126,19 +129,35 @@ def _open(url: str) -> Engine:
     if not place.database or place.database == ":memory:":
         hint = "Write sqlite:////folder/file.db."
         raise InputError("the service needs a database in a file.", hint=hint)
-    _make_private(Path(place.database).absolute().parent)
+    _make_place(Path(place.database).absolute())
     engine = create_engine(place, pool_size=8, max_overflow=-1, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _make_private(folder: Path) -> None:
+def _make_place(path: Path) -> None:
+    """The folder for a database's file. The file itself is not opened: closing it would drop the locks of SQLite."""
+    if path.is_dir():
+        hint = f"Name a file in it: --database sqlite:///{path / 'vestiary.db'}"
+        raise InputError(f"the database {path} is a folder.", hint=hint)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
-        raise UnavailableError(f"{folder} cannot be made: {reason}.", hint="Choose another --database.") from None
+        raise UnavailableError(f"{path.parent} cannot be made: {reason}.", hint="Choose another --database.") from None
+
+
+def _explained(problem: UnavailableError, path: str) -> VestiaryError:
+    """Why SQLite cannot open its file, where that will not pass by itself."""
+    reason = str(getattr(problem.__cause__, "orig", ""))
+    if "not a database" in reason:
+        hint = "Name another file with --database; one that is not there yet is made."
+        return InputError(f"the file {path} is not a database of SQLite.", hint=hint)
+    if "unable to open" in reason or "readonly" in reason:
+        hint = "Check the permissions of the file and of its folder, or choose another --database."
+        return UnavailableError(f"the database {path} cannot be opened: {reason}.", hint=hint)
+    return problem
 
 
 def _configure(connection: sqlite3.Connection, _: Any) -> None:

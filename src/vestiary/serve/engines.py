@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from vestiary import registry
+from vestiary.api import check_request
 from vestiary.errors import VestiaryError
-from vestiary.registry import Engine, EngineSpec, list_engines, load_engine
+from vestiary.registry import Engine, EngineSpec, load_engine
 from vestiary.serve.records import EngineRecord
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class Engines:
@@ -33,9 +41,19 @@ class Engines:
 
         return RayEngine(name, self._ray)
 
+    def check(self, name: str, options: Mapping[str, Any] | None, garments: int) -> BaseModel:
+        """The options as the engine's own, where it can work with them and so many garments.
+
+        Raises:
+            GarmentError: it needs a garment, or something else to do.
+            OptionError: an option that it does not have, or a value that it does not take.
+            UnknownEngineError, MissingExtraError, UnavailableError: as for `get`.
+        """
+        return check_request(name, self.get(name), garments, options)
+
     def records(self) -> list[EngineRecord]:
         """All engines, also those that are not installed."""
-        return [self._record(name, spec) for name, spec in list_engines().items()]
+        return [self._record(name, spec) for name, spec in registry.list_engines().items()]
 
     def _record(self, name: str, spec: EngineSpec) -> EngineRecord:
         try:
@@ -48,5 +66,6 @@ class Engines:
             licence=spec.licence,
             installed=not spec.missing,
             install=spec.install if spec.missing else "",
+            needs_garment=spec.needs_garment,
             options=options,
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, get_args
 
 from sqlalchemy import delete, func, select
 
 from vestiary import values
-from vestiary.api import check_options
 from vestiary.errors import BusyError, ConflictError, InputError, NotFoundError, TooLargeError
 from vestiary.serve.board import LOOK, Board, Preview
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
@@ -19,6 +18,7 @@ from vestiary.serve.records import BatchRecord, FittingRecord, Problem, Progress
 from vestiary.serve.wardrobe import expiry, folder_of, missing, moment, new_id, owned
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from sqlalchemy.orm import Session
 
     from vestiary.serve.engines import Engines
@@ -67,13 +67,10 @@ class Fittings:
         note: Note | None = None,
     ) -> tuple[list[FittingRow], BatchRow | None]:
         """Queue fittings, all or none; they are in the database when this returns."""
-        if not pairs or any(not garments or len(garments) > MOST_GARMENTS for _, garments in pairs):
-            hint = f"Name a person and 1 to {MOST_GARMENTS} garments for each."
-            raise InputError("a fitting has no garment, or too many.", hint=hint)
+        checked = self.check(engine, options, {len(garments) for _, garments in pairs}).model_dump(mode="json")
         if len(pairs) > self._settings.queue_size:
             hint = f"At most {self._settings.queue_size} fittings can be asked for at once."
             raise TooLargeError(f"{len(pairs)} fittings are too many.", hint=hint)
-        checked = check_options(self._engines.get(engine).Options, options).model_dump(mode="json")
         expires, now = expiry(self._settings, keep_hours), time.time()
         with self._database.writing() as session:
             self._make_room(waiting(session), len(pairs))
@@ -103,6 +100,13 @@ class Fittings:
         if self.runner is not None:
             self.runner.wake()
         return rows, batch
+
+    def check(self, engine: str, options: Mapping[str, Any] | None, garments: Collection[int]) -> BaseModel:
+        """The options as the engine's own, where it can work with them and with so many garments in each fitting."""
+        if not garments or max(garments) > MOST_GARMENTS:
+            hint = f"Name a person and at most {MOST_GARMENTS} garments for each."
+            raise InputError("no fitting was asked for, or one with too many garments.", hint=hint)
+        return self._engines.check(engine, options, min(garments))
 
     def _make_room(self, length: int, more: int) -> None:
         if length + more > self._settings.queue_size:

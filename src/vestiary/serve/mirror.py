@@ -18,8 +18,8 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from vestiary.errors import BusyError, OptionError, TooLargeError, VestiaryError
-from vestiary.images import encode_picture, open_picture
+from vestiary.errors import BusyError, ImageError, OptionError, TooLargeError, VestiaryError
+from vestiary.images import PixelsError, encode_picture, open_picture
 from vestiary.serve import problems
 from vestiary.serve.checks import check
 from vestiary.serve.security import Caller, check_scope
@@ -125,7 +125,10 @@ class Session:
         if self._mirror is None:
             raise OptionError("no garments were chosen.", hint='Send {"garments": ["g_…"]} first.')
         started = time.perf_counter()
-        frame = open_picture(data, max_pixels=MOST_PIXELS).image
+        try:
+            frame = open_picture(data, max_pixels=MOST_PIXELS).image
+        except PixelsError as problem:
+            raise ImageError(problem.message, hint="Send smaller frames, such as 1280 x 720.") from None
         if time.monotonic() - self._checked >= CHECK_EVERY:
             check(frame, self.settings)
             self._checked = time.monotonic()

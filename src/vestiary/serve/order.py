@@ -41,7 +41,13 @@ class Order:
         return [*contents, self.engine, self.options, self.keep_hours]
 
     def hand_in(self, house: Any, owner: str) -> tuple[str, list[str]]:
-        """The ids of person and garments; what came as a photo is added to the owner's."""
+        """The ids of person and garments; what came as a photo is added to the owner's.
+
+        Raises:
+            VestiaryError: the engine cannot do that, which is found out before a photo is looked at; or a photo cannot
+                serve.
+        """
+        house.check_order(self.engine, self.options, len(self.garments))
         person = self._id(self.person, house, owner, house.add_person)
         return person, [self._id(item, house, owner, house.add_garment) for item in self.garments]
 
@@ -65,12 +71,12 @@ def read_order(
     """The order in a form.
 
     Raises:
-        InputError: not one person, or not one to `MOST_GARMENTS` garments.
+        InputError: not one person, or more than `MOST_GARMENTS` garments.
     """
     garments = [item for name, value in form.multi_items() if (item := _garment(settings, name, value))]
-    if not 1 <= len(garments) <= MOST_GARMENTS:
-        hint = "Send files 'garment', or fields 'garment_id', in wearing order."
-        raise InputError(f"one to {MOST_GARMENTS} garments are needed, {len(garments)} were sent.", hint=hint)
+    if len(garments) > MOST_GARMENTS:
+        hint = f"Send at most {MOST_GARMENTS} files 'garment' or fields 'garment_id', in wearing order."
+        raise InputError(f"{len(garments)} garments are too many.", hint=hint)
     wearer = _person(settings, person, person_id, person_url)
     return Order(wearer, garments, engine, read_options(options), keep_hours)
 

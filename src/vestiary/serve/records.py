@@ -68,7 +68,7 @@ class FittingRecord(_Record):
     created: datetime
     expires: datetime = Field(description="When the picture is deleted.")
     person: str = Field(description="Id of the person.")
-    garments: list[str] = Field(description="Ids of the garments, in the order in which they are put on.")
+    garments: list[str] = Field(description="Ids of the garments, in the order in which they are put on; may be none.")
     engine: str
     options: dict[str, Any] = Field(default_factory=dict)
     batch: str | None = Field(None, description="Id of the batch it belongs to.")
@@ -103,4 +103,7 @@ class EngineRecord(_Record):
     licence: str
     installed: bool
     install: str = Field("", description="The command that brings what is missing.")
+    needs_garment: bool = Field(
+        True, description="Whether a fitting must have a garment; else its options can say what to change instead."
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="JSON schema of its options.")

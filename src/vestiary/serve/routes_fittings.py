@@ -47,7 +47,10 @@ async def add_fitting(
     person: Annotated[UploadFile | None, File(description="A photo of a person.")] = None,
     person_id: Annotated[str | None, Form(max_length=64, description="Instead: a person from /v1/people.")] = None,
     person_url: Annotated[str | None, Form(max_length=2000, description="Instead: an address, see /v1/people.")] = None,
-    garment: Annotated[list[UploadFile] | None, File(description="Photos of garments, in wearing order.")] = None,
+    garment: Annotated[
+        list[UploadFile] | None,
+        File(description="Photos of garments, in wearing order; none where the engine needs none."),
+    ] = None,
     garment_id: Annotated[list[str] | None, Form(description="Garments from /v1/garments; may be mixed.")] = None,
     garment_url: Annotated[list[str] | None, Form(description="Addresses; may be mixed.")] = None,
     engine: Annotated[str, Form(max_length=64, description="See /v1/engines.")] = "embedded",
@@ -60,7 +63,8 @@ async def add_fitting(
 
     With `Accept: application/json` the record is answered in either case. Who hangs up while waiting cancels the
     fitting, unless the request carries an idempotency key. Photos that come along are kept as if they had been sent to
-    `/v1/people` and `/v1/garments`: the record has their ids.
+    `/v1/people` and `/v1/garments`: the record has their ids. Engines whose `needs_garment` is false can do without a
+    garment: their options say what is to change.
     """
     accept = request.headers.get("accept")
     format = None if wants_record(accept) else choose_format(accept, signed=house.settings.signs)

@@ -27,7 +27,10 @@ class Pair(BaseModel):
 
     person: _Id = Field(description="Id of the person.", examples=["p_3f2c9a0d5be14c7e"])
     garments: list[_Id] = Field(
-        description="Ids, in wearing order.", min_length=1, max_length=MOST_GARMENTS, examples=[["g_81d0c2f4a7b94e53"]]
+        default_factory=list,
+        description="Ids, in wearing order; none where the engine needs none.",
+        max_length=MOST_GARMENTS,
+        examples=[["g_81d0c2f4a7b94e53"]],
     )
 
 

@@ -179,6 +179,16 @@ class Service:
         self._wardrobe.row(GarmentRow, owner, id)
         return self._wardrobe.garment(id)
 
+    def check_order(self, engine: str, options: Mapping[str, Any] | None, garments: int) -> None:
+        """Nothing, where a fitting of so many garments could be asked for: known before a photo is handed in for it.
+
+        Raises:
+            InputError: too many garments.
+            GarmentError: the engine needs a garment, or something else to do.
+            OptionError, UnknownEngineError, MissingExtraError: the engine cannot do that here.
+        """
+        self._fittings.check(engine, options, [garments])
+
     def add_fitting(
         self,
         owner: str,
@@ -198,6 +208,7 @@ class Service:
             BusyError: the queue is full.
             UnavailableError: the service is stopping.
             NotFoundError: the person or a garment is not there.
+            GarmentError: there is no garment, and the engine needs one, or something else to do.
             OptionError, UnknownEngineError, MissingExtraError: the engine cannot do that here.
         """
         check_open(self._stopping)

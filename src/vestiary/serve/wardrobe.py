@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import threading
 import time
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import delete, select
 
 from vestiary import api, values
-from vestiary.errors import BusyError, NotFoundError, OptionError, TooLargeError, UnavailableError
+from vestiary.errors import BusyError, ImageError, NotFoundError, OptionError, TooLargeError, UnavailableError
+from vestiary.images import PixelsError
 from vestiary.serve import checks
 from vestiary.serve.database import BatchRow, Database, FittingRow, GarmentRow, PersonRow
 from vestiary.serve.records import GarmentRecord, PersonRecord
@@ -102,9 +104,10 @@ class Wardrobe:
             timings = checks.check(garment.image, self._settings)
             if self._settings.anonymize:
                 garment = replace(garment, image=checks.without_faces(garment.image))
+        garment = replace(garment, name=new_id("g"))
         words = {name: getattr(garment, name) for name in ("category", "sleeve", "neckline", "pattern", "length")}
         details = {**words, "colours": list(garment.colour_names), "warnings": list(garment.warnings)}
-        row = GarmentRow(id=new_id("g"), owner=owner, created=time.time(), expires=expires, details=details)
+        row = GarmentRow(id=garment.name, owner=owner, created=time.time(), expires=expires, details=details)
         self._keep(row, ("garment", row.id), garment, values.dump_garment, {**garment.timings, **timings})
         return garment_record(row)
 
@@ -142,6 +145,10 @@ class Wardrobe:
                 started = time.perf_counter()
                 yield
                 self._seconds += 0.2 * (time.perf_counter() - started - self._seconds)
+            except PixelsError as problem:
+                side = math.isqrt(self._settings.max_pixels)
+                hint = f"Send it scaled down, such as to {side} x {side}: this service takes no larger ones."
+                raise ImageError(problem.message, hint=hint) from None
             finally:
                 self._turns.release()
         finally:

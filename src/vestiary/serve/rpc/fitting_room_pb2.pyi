@@ -308,20 +308,22 @@ class Batch(_message.Message):
     def __init__(self, id: _Optional[str] = ..., created: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., states: _Optional[_Iterable[_Union[Batch.Count, _Mapping]]] = ..., fittings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Engine(_message.Message):
-    __slots__ = ("name", "summary", "licence", "installed", "install", "options")
+    __slots__ = ("name", "summary", "licence", "installed", "install", "options", "needs_garment")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     INSTALLED_FIELD_NUMBER: _ClassVar[int]
     INSTALL_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    NEEDS_GARMENT_FIELD_NUMBER: _ClassVar[int]
     name: str
     summary: str
     licence: str
     installed: bool
     install: str
     options: _struct_pb2.Struct
-    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., licence: _Optional[str] = ..., installed: _Optional[bool] = ..., install: _Optional[str] = ..., options: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    needs_garment: bool
+    def __init__(self, name: _Optional[str] = ..., summary: _Optional[str] = ..., licence: _Optional[str] = ..., installed: _Optional[bool] = ..., install: _Optional[str] = ..., options: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., needs_garment: _Optional[bool] = ...) -> None: ...
 
 class Engines(_message.Message):
     __slots__ = ("engines",)
