@@ -15,6 +15,7 @@ export const NOTES = [
   [/pixels; the limit is/, "note.huge"], [/^Part of the garment is outside/, "note.outside"], [/^The garment is small/, "note.soft"],
   [/^The category is not certain/, "note.category"], [/^The cut-out is not certain/, "note.cutout"], [/^Part of the garment was covered/, "note.covered"],
   [/^The wearer is turned/, "note.turned"], [/^Other clothes lie over/, "note.over"], [/cannot be worn together/, "note.together"],
+  [/no garment to put on/, "note.bare"],
 ];
 
 /** Take the page's language from a tag such as `zh-Hans-CN`; gives `en` or `zh`. */
@@ -45,7 +46,8 @@ export function explain(problem) {
   const code = has(`trouble.${problem.code}`) ? problem.code : "internal";
   const known = NOTES.find(([pattern]) => pattern.test(problem.message));
   if (code === "gone") return { title: t("trouble.gone"), hint: "" };
-  return { title: known ? t(known[1]) : t(`trouble.${code}`), hint: t(`trouble.${code}hint`) };
+  const hint = known && has(`${known[1]}hint`) ? `${known[1]}hint` : `trouble.${code}hint`;
+  return { title: known ? t(known[1]) : t(`trouble.${code}`), hint: t(hint) };
 }
 
 export const when = (date) =>

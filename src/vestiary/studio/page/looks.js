@@ -3,13 +3,15 @@
 import { html, useEffect, useState } from "./vendor/preact-htm.js";
 import { deleteLook, garmentOf, keep, nameOf, pin } from "./actions.js";
 import { json } from "./api.js";
+import { toldBy } from "./bare.js";
 import { t, when } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { Picture } from "./pictures.js";
 import { set, state } from "./store.js";
 
-/** The words for what is worn on a look. */
+/** The words for what is worn on a look, or for what was changed where nothing is. */
 export function wornOn(record) {
+  if (!record.garments.length) return toldBy(record.options);
   const known = record.garments.map((id) => state.garments.find((garment) => garment.id === id)).filter(Boolean);
   return known.map(nameOf).join(", ");
 }
@@ -69,7 +71,7 @@ async function reopen(record) {
   delete options.layers;
   set({
     past: [...state.past, state.look], future: [], look: { garments, engine: record.engine, options }, personId: record.person, person,
-    result: { id: record.id, bitmap: after, names: wornOn(record), budget: null },
+    result: { id: record.id, bitmap: after, names: wornOn(record), bare: !record.garments.length, budget: null },
   });
   location.hash = "#/";
 }

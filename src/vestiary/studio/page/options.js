@@ -1,10 +1,11 @@
 // Fit, tuck and engine; what else the chosen engine can do is derived from the schema of its options.
 
-import { html } from "./vendor/preact-htm.js";
-import { change, setOption } from "./actions.js";
+import { html, useState } from "./vendor/preact-htm.js";
+import { change, garmentOf, setOption, wearNothing } from "./actions.js";
+import { canBeBare } from "./bare.js";
 import { has, t } from "./i18n.js";
 
-const FIRST = ["fit", "tuck", "background"];
+const FIRST = ["fit", "tuck", "background", "prompt", "scene", "light"];
 const COLOUR = /^#[0-9a-f]{6}$/i;
 const HIDDEN = ["layers", "seed"]; // the page for developers asks for layers itself
 
@@ -15,11 +16,15 @@ export function Options({ state }) {
   const first = fields.filter(([name]) => FIRST.includes(name));
   const more = fields.filter(([name]) => !FIRST.includes(name));
   const value = (name, field) => options[name] ?? field.default;
-  const field = ([name, known]) => html`<${Field} key=${`${engine}.${name}`} name=${name} field=${resolve(known, schema)} value=${value(name, known)} />`;
+  const field = ([name, known]) => html`<${Field} key=${`${engine}.${name}`} name=${name} field=${resolve(known, schema)} value=${value(name, known)}
+    onEnter=${isBare(state) ? wearNothing : null} />`;
   return html`
     <section class="panel fitting" aria-labelledby="fit-title">
       <div class="title"><h2 id="fit-title">${t("options.title")}</h2></div>
       ${first.map(field)}
+      ${isBare(state) && html`
+        <p class="fine" id="bare-hint">${t("options.barehint")}</p>
+        <button class="button main bare" aria-describedby="bare-hint" onMouseDown=${keepFocus} onClick=${wearNothing}>${t("options.bare")}</button>`}
       <details>
         <summary>${t("option.more")}</summary>
         <label class="field">${t("option.engine")}
@@ -33,6 +38,11 @@ export function Options({ state }) {
     </section>`;
 }
 
+const isBare = ({ look }) => canBeBare() && !look.garments.some(garmentOf);
+
+/** A text field that lost the focus as the button is pressed could move the button away from under the pointer. */
+const keepFocus = (event) => event.preventDefault();
+
 /** A field of a JSON schema with its reference followed and "or nothing" taken away. */
 function resolve(field, schema) {
   const named = field.$ref ? schema.$defs?.[field.$ref.split("/").at(-1)] : null;
@@ -40,7 +50,7 @@ function resolve(field, schema) {
   return { ...field, ...named, ...some };
 }
 
-function Field({ name, field, value }) {
+function Field({ name, field, value, onEnter }) {
   const label = has(`option.${name}`) ? t(`option.${name}`) : (field.title ?? name);
   const named = (field.enum ?? field.examples ?? []).filter((option) => !COLOUR.test(option));
   const colours = field.type === "string" && (field.format === "color" || field.pattern?.includes("#["));
@@ -53,10 +63,22 @@ function Field({ name, field, value }) {
   const numeric = field.type === "number" || field.type === "integer";
   const bounded = numeric && field.minimum != null && field.maximum != null;
   const step = field.type === "integer" ? 1 : bounded ? (field.maximum - field.minimum) / 20 : "any";
-  const read = ({ target }) => setOption(name, numeric ? Number(target.value) : target.value);
+  if (!numeric) return html`<${Line} name=${name} label=${label} field=${field} value=${value} onEnter=${onEnter} />`;
   return html`
     <label class="field">${label}
-      <input type=${bounded ? "range" : numeric ? "number" : "text"} min=${field.minimum} max=${field.maximum} step=${step} value=${value} onChange=${read} />
+      <input type=${bounded ? "range" : "number"} min=${field.minimum} max=${field.maximum} step=${step} value=${value}
+        onChange=${({ target }) => setOption(name, Number(target.value))} />
+    </label>`;
+}
+
+/** A line of text; what is being typed stays when the page is drawn anew meanwhile. */
+function Line({ name, label, field, value, onEnter }) {
+  const [draft, setDraft] = useState(null);
+  const done = ({ target }) => { setDraft(null); setOption(name, target.value); };
+  return html`
+    <label class="field">${label}
+      <input type="text" maxlength=${field.maxLength} value=${draft ?? value} onInput=${({ target }) => setDraft(target.value)} onChange=${done}
+        onKeyDown=${({ key, isComposing }) => key === "Enter" && !isComposing && onEnter?.()} />
     </label>`;
 }
 
@@ -65,8 +87,13 @@ function Choice({ name, label, field, value }) {
     <fieldset class="field segments"><legend>${label}</legend><div>
       ${field.enum.map((option) => html`
         <label><input type="radio" name=${name} value=${option} checked=${option === value} onChange=${() => setOption(name, option)} />
-          <span>${has(`${name}.${option}`) ? t(`${name}.${option}`) : String(option)}</span></label>`)}
+          <span>${wordFor(name, option)}</span></label>`)}
     </div></fieldset>`;
+}
+
+function wordFor(name, option) {
+  const key = [`${name}.${option}`, `category.${option}`].find(has);
+  return key ? t(key) : String(option);
 }
 
 /** Named choices to look at, and a colour of one's own: for a string whose schema admits `#rrggbb`. */

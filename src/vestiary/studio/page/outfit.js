@@ -2,6 +2,7 @@
 
 import { html } from "./vendor/preact-htm.js";
 import { change, garmentOf, nameOf, toggle } from "./actions.js";
+import { canBeBare } from "./bare.js";
 import { t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { Verdict } from "./person.js";
@@ -12,7 +13,7 @@ export function Outfit({ state }) {
   return html`
     <section class="outfit" aria-labelledby="outfit-title">
       <h2 id="outfit-title" class="unseen">${t("outfit.title")}</h2>
-      ${!worn.length && html`<div class="first"><${Verdict} person=${state.person} /><p class="fine">${t("outfit.empty")}</p></div>`}
+      ${!worn.length && html`<div class="first"><${Verdict} person=${state.person} /><p class="fine">${t(canBeBare() ? "outfit.bare" : "outfit.empty")}</p></div>`}
       <ul class="chips">
         ${worn.map((garment) => html`
           <li key=${garment.key}><button class="worn-chip" aria-label=${t("outfit.off", { what: nameOf(garment) })} onClick=${() => toggle(garment.key)}>

@@ -17,7 +17,7 @@ export function Stage({ state, onStop }) {
   const [split, setSplit] = useState(null); // percent of the photo that is shown, or null
   const before = person?.bitmap;
   const shown = busy?.preview ?? result?.bitmap ?? before;
-  const name = result ? t("stage.wearing", { what: result.names }) : t("stage.person");
+  const name = result ? t(result.bare ? "stage.changed" : "stage.wearing", { what: result.names }) : t("stage.person");
   const ratio = shown ? shown.width / shown.height : 0.75;
   useEffect(() => { if (!result) setSplit(null); }, [!result]);
   return html`
@@ -32,7 +32,7 @@ export function Stage({ state, onStop }) {
               <${Divider} split=${split} setSplit=${setSplit} zoom=${view.zoom} />`}
           </div>`}
         ${state.personTrouble && html`<div class="nothing"><${Icon} name="person" size=${56} /><p>${explain(state.personTrouble).hint}</p></div>`}
-        ${(person?.busy || busy) && html`<${Busy} person=${person} busy=${busy} onStop=${onStop} />`}
+        ${(person?.busy || busy) && html`<${Busy} person=${person} busy=${busy} bare=${!state.look.garments.length} onStop=${onStop} />`}
       </div>
       <${Tools} state=${state} view=${view} split=${split} setSplit=${setSplit} />
     </section>`;
@@ -63,9 +63,9 @@ function Divider({ split, setSplit, zoom }) {
 
 const clamp = (value) => Math.min(100, Math.max(0, value));
 
-function Busy({ person, busy, onStop }) {
+function Busy({ person, busy, bare, onStop }) {
   const { progress, waiting } = busy ?? {};
-  const text = !busy ? t("person.looking") : waiting ? t("busy.wait", { seconds: waiting }) : t("busy.fitting");
+  const text = !busy ? t("person.looking") : waiting ? t("busy.wait", { seconds: waiting }) : t(bare ? "busy.changing" : "busy.fitting");
   return html`
     <div class="busy">
       <span class="spinner" aria-hidden="true"></span>
