@@ -251,3 +251,102 @@ def test_memory_switches_change_little(models: dict[str, str]) -> None:
     plain = fit(models["masked"]).image.astype(int)
     switched = fit(models["masked"], attention="sliced", vae_slicing=True).image
     assert np.abs(plain - switched).max() <= 2
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model whose card says that it was distilled."""
+    from vestiary.diffusion.card import Distilled
+    from vestiary.diffusion.model import tiny_model
+
+    model = tiny_model(7, text=False, controls=())
+    how = Distilled(steps=3, guidance=1, scheduler="lcm", teacher="tiny")
+    model.card = model.card.model_copy(update={"distilled": how})
+    folder = tmp_path_factory.mktemp("student")
+    model.save(folder)
+    return str(folder)
+
+
+def photo_in(folder: Path) -> str:
+    from PIL import Image
+
+    Image.fromarray(figures.person().image).save(folder / "a.png")
+    return str(folder / "a.png")
+
+
+def dressed(weights: str, **options: object) -> Fitting:
+    chosen = {"weights": weights, **options}
+    return vestiary.try_on(figures.person(), figures.garment("tee_white.jpg"), engine="diffusion", options=chosen)
+
+
+@marked
+def test_a_distilled_student_is_sampled_as_its_card_says(student: str, models: dict[str, str]) -> None:
+    left, named = dressed(student), dressed(student, steps=3, guidance=1, scheduler="lcm")
+    assert np.array_equal(left.image, named.image)
+    used = left.provenance["options"]
+    assert (used["steps"], used["guidance"], used["scheduler"]) == (3, 1, "lcm")
+    assert left.provenance["options_by_the_card"] == ["guidance", "scheduler", "steps"]
+    assert "options_by_the_card" not in named.provenance
+    assert left.warnings == named.warnings == figures.person().warnings
+    assert "options_by_the_card" not in dressed(models["masked"], steps=1).provenance
+
+
+@marked
+def test_what_is_asked_for_comes_before_what_the_card_says(student: str) -> None:
+    """Also where it is what the options would say by themselves."""
+    made = dressed(student, guidance=2.5, steps=1)
+    used = made.provenance["options"]
+    assert (used["steps"], used["guidance"], used["scheduler"]) == (1, 2.5, "lcm")
+    assert made.provenance["options_by_the_card"] == ["scheduler"]
+    note = "tiny-7 was distilled under guidance: guidance 2.5 is added to it, at twice the time; 1 is meant."
+    assert any(note in warning for warning in made.warnings)
+
+
+@marked
+def test_the_command_line_leaves_to_the_card_what_was_not_typed(
+    student: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vestiary.cli.main import main
+
+    monkeypatch.setattr("vestiary.api.scan_person", lambda *_, **__: figures.person())
+    monkeypatch.setattr("vestiary.api.read_garment", lambda *_, **__: figures.garment("tee_white.jpg"))
+    photo = photo_in(tmp_path)
+    order = ["try", photo, photo, "-o", str(tmp_path / "out.png"), "--engine", "diffusion"]
+    assert main([*order, "--weights", student, "--steps", "2", "--json"]) == 0
+    used = json.loads(capsys.readouterr().out)["provenance"]["options"]
+    assert (used["steps"], used["guidance"], used["scheduler"]) == (2, 1, "lcm")
+
+
+@marked
+@pytest.mark.parametrize("wrong", ["nowhere", "empty", "torn", "lost"])
+def test_wrong_weights_are_told_before_the_person_is_scanned(
+    wrong: str, tmp_path: Path, models: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    monkeypatch.delenv("VESTIARY_DIFFUSION_WEIGHTS", raising=False)
+    shutil.copytree(models["free"], tmp_path / "torn")
+    shutil.copytree(models["free"], tmp_path / "lost")
+    (tmp_path / "torn" / "model.json").write_text('{"garments": 9}')
+    (tmp_path / "lost" / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    (tmp_path / "empty").mkdir()
+    words = {
+        "nowhere": "nowhere', and no folder is there",
+        "empty": "holds neither a model of ours",
+        "torn": "model.json: garments",
+        "lost": "diffusion_pytorch_model.safetensors is missing",
+    }
+    monkeypatch.setattr("vestiary.api.scan_person", lambda *_, **__: pytest.fail("somebody was scanned"))
+    weights = wrong if wrong == "nowhere" else str(tmp_path / wrong)
+    with pytest.raises(WeightsError, match=words[wrong]):
+        vestiary.try_on("a.jpg", "b.jpg", engine="diffusion", options={"weights": weights})
+
+
+@needs_torch
+def test_the_command_line_tells_wrong_weights_at_once_and_without_pytorch(tmp_path: Path) -> None:
+    words = ["try", photo_in(tmp_path), photo_in(tmp_path), "-o", str(tmp_path / "out.png"), "--engine", "diffusion"]
+    code = f"import sys\nfrom vestiary.cli.main import main\nmain({[*words, '--weights', 'catvtn']})"
+    said = alone(f"{code}\nprint([name for name in ('torch', 'diffusers', 'onnxruntime') if name in sys.modules])")
+    assert "no published weights are called 'catvtn', and no folder is there" in said
+    assert "looking at" not in said
+    assert said.strip().splitlines()[0] == "[]"

@@ -114,6 +114,7 @@ def test_a_gpu_needs_the_machines_memory_too(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_told_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "open_model", lambda *_, **__: pytest.fail("it was opened"))
+    monkeypatch.setenv("VESTIARY_ACCEPT_LICENCES", "catvton")
     has(monkeypatch, cpu=1)
     with pytest.raises(MemoryShortError, match="catvton at 768 × 1024"):
         fit(DiffusionEngine(), "catvton")

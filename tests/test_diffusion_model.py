@@ -14,7 +14,8 @@ pytest.importorskip("diffusers")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from vestiary.diffusion.model import Card, TryOnModel, device_of, tiny_model  # noqa: E402
+from vestiary.diffusion.card import Card  # noqa: E402
+from vestiary.diffusion.model import TryOnModel, device_of, tiny_model  # noqa: E402
 from vestiary.errors import OptionError, OutputError, WeightsError  # noqa: E402
 
 UNET = "unet/diffusion_pytorch_model.safetensors"

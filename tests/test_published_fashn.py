@@ -148,11 +148,11 @@ def test_what_is_missing_is_said(package: Path, accepted: Path, monkeypatch: pyt
         )
     with pytest.raises(WeightsError, match="Missing model weights"):
         fashn.open_pipeline(package, "cpu")
+    with pytest.raises(OptionError, match="no cuda:7"):
+        try_on(person, shirt, engine="fashn", options={"device": "cuda:7"})
     monkeypatch.delenv(licences.ACCEPT_ENV)
     with pytest.raises(LicenceError, match="NVIDIA Source Code License"):
         try_on(person, shirt, engine="fashn", options={"weights": "fashn-vton-1.5", "seed": 9, "device": "cpu"})
-    with pytest.raises(OptionError, match="no cuda:7"):
-        try_on(person, shirt, engine="fashn", options={"device": "cuda:7"})
     monkeypatch.setitem(sys.modules, "fashn_vton", None)
     with pytest.raises(MissingExtraError, match=r"git\+https://github.com/fashn-AI/fashn-vton-1\.5@7c0f10a"):
         fashn.open_pipeline(package, "cpu")

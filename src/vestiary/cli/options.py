@@ -185,25 +185,44 @@ def _click_type(field: FieldInfo) -> Any:
     return ranged(low, high, min_open="gt" in bounds, max_open="lt" in bounds)
 
 
-def engine_values(engine_name: str, parameters: Mapping[str, Any], *, layers: bool = False) -> dict[str, Any]:
-    """The engine's own options out of all parameters of a command, by field name.
+def engine_values(
+    engine_name: str, parameters: Mapping[str, Any], *, garments: int = 1, layers: bool = False
+) -> dict[str, Any]:
+    """The engine's own options that were typed, out of all parameters of a command, by field name.
+
+    What was not typed is left out: an engine may have better defaults than its options say, such as a model's own.
+
+    Args:
+        engine_name: the engine.
+        parameters: of the command.
+        garments: how many there are in each fitting.
+        layers: whether intermediate pictures are wanted.
 
     Raises:
-        OptionError: a value that the engine does not take; said here, before any photo is looked at.
+        InputError: what the engine does not take, or weights that are not there; said before any photo is looked at.
     """
-    from vestiary.api import check_options
+    from vestiary.api import check_request
     from vestiary.registry import load_engine
 
-    model = load_engine(engine_name).Options
-    values = {name.removeprefix(PREFIX): value for name, value in parameters.items() if name.startswith(PREFIX)}
-    values |= {LAYERS: layers} if LAYERS in model.model_fields else {}
-    check_options(model, values)
+    engine = load_engine(engine_name)
+    typed = (name for name in parameters if name.startswith(PREFIX) and _is_typed(name))
+    values = {name.removeprefix(PREFIX): parameters[name] for name in typed}
+    values |= {LAYERS: layers} if LAYERS in engine.Options.model_fields else {}
+    check_request(engine_name, engine, garments, values)
     return values
+
+
+def _is_typed(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT
 
 
 def check_garments(engine_name: str, garments: tuple[str, ...]) -> None:
     """Make sure that garments were named, where the engine needs one."""
-    from vestiary.registry import load_engine
+    from vestiary.errors import GarmentError
+    from vestiary.registry import check_garments as check
 
-    if not garments and getattr(load_engine(engine_name), "needs_garment", True):
-        raise click.UsageError("Missing argument 'GARMENT...'.")
+    try:
+        check(engine_name, len(garments))
+    except GarmentError as problem:
+        raise click.UsageError(f"Missing argument 'GARMENT...': {problem}") from None

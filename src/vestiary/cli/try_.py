@@ -70,8 +70,8 @@ def command(
     if layers is not None:
         files.check_folder(layers)
     wanted = _one_for_each(garments, categories)
-    values = options.engine_values(engine, rest, layers=layers is not None)
     options.check_garments(engine, garments)
+    values = options.engine_values(engine, rest, garments=len(garments), layers=layers is not None)
     for photo in (person, *garments):
         images.check_picture(photo, max_pixels=max_pixels)
     with say.StepLine(quiet=as_json) as line:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vestiary.diffusion.card import CARD, Card, read_card, read_json
 from vestiary.diffusion.conditions import frame_size
-from vestiary.diffusion.loading import read_json
-from vestiary.diffusion.model import CARD, Card, TryOnModel, read_card
+from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.options import DiffusionOptions
 from vestiary.diffusion.published import hub, room, specs
 from vestiary.diffusion.published.headers import parameters_in, weight_files

@@ -6,7 +6,6 @@ and paints noise.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from vestiary.diffusion.card import read_json
 from vestiary.errors import WeightsError
 
 _RENAMED = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}  # old VAEs
@@ -106,23 +106,6 @@ def _tensors(folder: Path) -> dict[str, torch.Tensor]:
         except (SafetensorError, OSError) as problem:
             raise WeightsError(f"{file} is damaged: {problem}.", hint="Get the model again.") from None
     return tensors
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        WeightsError: the file is missing, damaged or holds something else.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise WeightsError(f"{file} is missing.", hint="Is this a model folder? See docs/diffusion.md.") from None
-    except (OSError, ValueError) as problem:
-        raise WeightsError(f"{file} cannot be read: {problem}.", hint="Get the model again.") from None
-    if not isinstance(content, dict):
-        raise WeightsError(f"{file} holds no JSON object.", hint="Get the model again.")
-    return content
 
 
 def load_tokenizer(folder: Path) -> CLIPTokenizer:

@@ -9,47 +9,25 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from vestiary.diffusion.card import CARD, Card, read_card, read_json
 from vestiary.diffusion.latents import Concat
-from vestiary.diffusion.loading import load_network, load_tokenizer, read_json, save_network
+from vestiary.diffusion.loading import load_network, load_tokenizer, save_network
 from vestiary.diffusion.options import CONTROLS
 from vestiary.diffusion.schedulers import DEFAULTS
 from vestiary.diffusion.skipped import skip_cross_attention
 from vestiary.download import sha256_of
 from vestiary.errors import OptionError, OutputError, WeightsError
 
-CARD = "model.json"
 _TINY_TEXT = 16  # width of the tiny model's text encoder
-
-
-class Card(BaseModel):
-    """What a model is, where it comes from and what it may be used for: `model.json`. Further entries are kept."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str = "unnamed"
-    licence: str = "unknown"
-    commercial: bool = Field(default=False, description="Whether the licence admits commercial use of what it makes.")
-    source: str = ""
-    revision: str = ""
-    trained_on: str = ""
-    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
-    width: int = Field(default=384, ge=32, le=4096, description="Of the frame it was trained at.")
-    height: int = Field(default=512, ge=32, le=4096)
-    garments: int = Field(default=1, ge=1, le=4, description="Places for garments beside the person.")
-    concat: Concat = "width"
-    agnostic: Literal["filled", "masked"] = "masked"  # what it sees where it shall paint; see `encoding.Encoding`
-    cross_attention: Literal["text", "skipped"] = "text"  # whether the UNet attends to text; see `skipped`
-    sha256: Mapping[str, str] = Field(default_factory=dict, description="Of the weight files, by path in the folder.")
 
 
 @dataclass
@@ -188,23 +166,6 @@ def device_of(name: str) -> str:
     if name != "cpu" and name.partition(":")[0] not in there:
         raise OptionError(f"this machine has no {name}.", hint=f"Choose one of: auto, {', '.join([*there, 'cpu'])}.")
     return name
-
-
-def read_card(folder: Path) -> Card:
-    """The card of a model folder.
-
-    Raises:
-        WeightsError: there is no such folder or no card in it, or the card is damaged.
-    """
-    if not folder.is_dir():
-        hint = "Name a model folder: see docs/diffusion.md."
-        raise WeightsError(f"there is no model folder {folder}.", hint=hint)
-    try:
-        return Card.model_validate(read_json(folder / CARD))
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise WeightsError(f"{folder / CARD}: {where}: {first['msg'].lower()}.", hint="Mend it.") from None
 
 
 def _weight_files(folder: Path) -> list[str]:

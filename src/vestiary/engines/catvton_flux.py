@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestiary.clock import Clock
-from vestiary.diffusion.published import locate
+from vestiary.diffusion.published import check, locate
 from vestiary.encoding.frames import colours
 from vestiary.engines.embedded import check_outfit
 from vestiary.engines.fashn import provenance
@@ -61,6 +61,16 @@ class CatvtonFluxEngine:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[str, ...], FluxTryOn, Published] | None = None
+
+    def check_asked(self, garments: int, options: CatvtonFluxOptions) -> None:
+        """Nothing, where the weights are there or can be fetched, as far as one sees without opening them.
+
+        Raises:
+            WeightsError, LicenceError, OptionError: as for `fit`.
+        """
+        from vestiary.engines.in_turn import weights_asked_for
+
+        check(weights_asked_for(options.weights, DEFAULT), engine="catvton-flux")
 
     def prepare(self, person: Person) -> Person:
         """The scan itself: what is painted depends on the garments."""

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vestiary.clock import Clock
+from vestiary.diffusion import published
+from vestiary.diffusion.card import CARD, read_card
 from vestiary.diffusion.options import DiffusionOptions
 from vestiary.diffusion.pictures import WEIGHTS_VARIABLE
 from vestiary.encoding.frames import colours
 from vestiary.engines.embedded import check_outfit
 from vestiary.engines.provenance import describe
-from vestiary.errors import OptionError, WeightsError
+from vestiary.errors import GarmentError, OptionError, WeightsError
 from vestiary.types import Fitting, Garment, Person
 
 if TYPE_CHECKING:
@@ -40,11 +42,25 @@ class DiffusionEngine:
     """Paints garments with a latent diffusion model. The last model stays loaded; requests use it one at a time."""
 
     Options = DiffusionOptions
-    needs_garment = False  # words can name one, and regions, backgrounds and light need none
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[object, ...], Switches] | None = None
+
+    def check_asked(self, garments: int, options: DiffusionOptions) -> None:
+        """Nothing, where there is a garment or something else to paint, and weights to do it.
+
+        Raises:
+            GarmentError: neither; the message names the options that do without a garment.
+            WeightsError: no weights were named, or they are not there or visibly not right.
+            LicenceError: their licences are not accepted yet.
+            OptionError: the environment names others.
+        """
+        words = options.prompt or options.covers != "auto" or options.scene or options.light != "keep"
+        if not (garments or words or options.region):
+            hint = "Hand in a garment photo, or set one of: prompt, covers, region, scene, light."
+            raise GarmentError("there is no garment to put on, and nothing else to do.", hint=hint)
+        published.check(weights_of(options), engine="diffusion")
 
     def prepare(self, person: Person) -> Person:
         """The scan itself: what is painted depends on the garments."""
@@ -63,8 +79,12 @@ class DiffusionEngine:
             MemoryShortError: it would take more memory than there is, or did; the engine stays usable.
             Cancelled: `on_step` returned False.
         """
-        _check_asked(prepared, garments, options)
+        self.check_asked(len(garments), options)
+        if garments and not options.region:
+            check_outfit(prepared, garments)
         name = weights_of(options)
+        by_card = _by_card(name, options)
+        options = options.model_copy(update=by_card)
 
         from vestiary.diffusion.memory import told
         from vestiary.engines import diffusion_passes as passes
@@ -94,7 +114,8 @@ class DiffusionEngine:
                 clock.lap("blend")
         layers |= {"mask": mask} if options.layers else {}
         warnings = prepared.warnings + tuple(w for g in garments for w in g.warnings) + switches.notes
-        provenance = _provenance(prepared, garments, options, model, plan)
+        warnings += _too_much(model, options)
+        provenance = _provenance(prepared, garments, options, model, plan, by_card)
         return Fitting(worn.image, mask, layers, provenance, clock.laps, warnings)
 
     def _ready(self, name: str, options: DiffusionOptions, photo: tuple[int, int]) -> tuple[Switches, Run]:
@@ -102,7 +123,7 @@ class DiffusionEngine:
         that fits into memory beside it.
         """
         from vestiary.diffusion import estimate, memory
-        from vestiary.diffusion.model import CARD, device_of
+        from vestiary.diffusion.model import device_of
         from vestiary.diffusion.published import open_model
 
         device = device_of(options.device)
@@ -152,11 +173,19 @@ def weights_of(options: DiffusionOptions) -> str:
     return str(Path(name).expanduser()) if name.startswith("~") else name
 
 
-def _check_asked(person: Person, garments: Sequence[Garment], options: DiffusionOptions) -> None:
-    """Before anything is loaded: there is something to do, and the garments can be worn."""
-    words = options.prompt or options.covers != "auto" or options.scene or options.light != "keep"
-    if not options.region and (garments or not words):
-        check_outfit(person, garments)
+def _by_card(name: str, options: DiffusionOptions) -> dict[str, Any]:
+    """Options that the caller left open and a distilled student's card decides; published weights have no such card."""
+    folder = Path(name)
+    return read_card(folder).chosen(options) if (folder / CARD).is_file() else {}
+
+
+def _too_much(model: TryOnModel, options: DiffusionOptions) -> tuple[str, ...]:
+    """A note where guidance comes on top of what a distilled student has taken over from its teacher."""
+    how = model.card.distilled
+    if how is None or options.guidance <= how.guidance:
+        return ()
+    what = f"the model {model.card.name} was distilled under guidance"
+    return (f"{what}: guidance {options.guidance:g} is added to it, at twice the time; {how.guidance:g} is meant.",)
 
 
 def _painted(model: TryOnModel, now: Pass, on_step: OnStep | None) -> NDArray[np.float32]:
@@ -196,7 +225,12 @@ class _Steps:
 
 
 def _provenance(
-    person: Person, garments: Sequence[Garment], options: DiffusionOptions, model: TryOnModel, plan: Plan
+    person: Person,
+    garments: Sequence[Garment],
+    options: DiffusionOptions,
+    model: TryOnModel,
+    plan: Plan,
+    by_card: dict[str, Any],
 ) -> dict[str, Any]:
     card = model.card
     digests = {name: f"sha256:{digest}" for name, digest in plan.digests.items()}
@@ -204,7 +238,7 @@ def _provenance(
     made = describe("diffusion", person, garments, named, weights=card.sha256)
     what = {key: getattr(card, key) for key in ("name", "licence", "commercial", "source", "revision")}
     told = {"model": what, "non_commercial_use_only": not card.commercial, "passes": [kind for kind, _ in plan.passes]}
-    return {**made, **told}
+    return {**made, **told, **({"options_by_the_card": sorted(by_card)} if by_card else {})}
 
 
 def _layers(now: Pass, picture: NDArray[np.float32], ending: str) -> dict[str, NDArray[np.uint8]]:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from vestiary.clock import Clock
-from vestiary.diffusion.published import fashn, locate
+from vestiary.diffusion.published import check, fashn, locate
 from vestiary.encoding.frames import colours
 from vestiary.engines.embedded import check_outfit
 from vestiary.engines.provenance import describe
@@ -58,6 +58,16 @@ class FashnEngine:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loaded: tuple[tuple[str, str], Any, Published] | None = None
+
+    def check_asked(self, garments: int, options: FashnOptions) -> None:
+        """Nothing, where the weights are there or can be fetched, as far as one sees without opening them.
+
+        Raises:
+            WeightsError, LicenceError, OptionError: as for `fit`.
+        """
+        from vestiary.engines.in_turn import weights_asked_for
+
+        check(weights_asked_for(options.weights, DEFAULT), engine="fashn")
 
     def prepare(self, person: Person) -> Person:
         """The scan itself: what is painted depends on the garments."""

@@ -18,7 +18,8 @@ from diffusers import UNet2DConditionModel
 from pydantic import Field
 from torch import nn
 
-from vestiary.diffusion.model import Card, TryOnModel
+from vestiary.diffusion.card import Card
+from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.schedulers import DEFAULTS
 from vestiary.errors import OptionError
 from vestiary.training.adapters import ATTENTION, Adapters, freeze_all_but, merged, save_adapters

@@ -19,6 +19,7 @@ from diffusers import UNet2DConditionModel
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from vestiary.diffusion.card import Distilled
 from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.options import DiffusionOptions
 from vestiary.errors import OptionError
@@ -243,7 +244,7 @@ class DistilRecipe(Learner):
     def save_folder(self, networks: dict[str, nn.Module], folder: Path) -> dict[str, Any]:
         """Write the student's model folder; its card says how to sample it."""
         student, name = _student(networks), self.model.card.name
-        how = {"steps": int(student.steps), "guidance": 1.0, "scheduler": self.method.sampler, "teacher": name}
+        how = Distilled(steps=int(student.steps), guidance=1, scheduler=self.method.sampler, teacher=name)
         with self._with(networks):
             card = self.model.card.model_copy(update={"distilled": how, "name": f"{name}-distilled"})
             replace(self.model, card=card).save(folder)

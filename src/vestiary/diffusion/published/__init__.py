@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vestiary.diffusion.model import TryOnModel
     from vestiary.diffusion.published.specs import Published
 
-__all__ = ["locate", "open_model"]
+__all__ = ["check", "locate", "open_model"]
 
 
 def open_model(name_or_folder: str, *, dtype: str = "float32", device: str = "cpu", accept: bool = False) -> TryOnModel:
@@ -33,7 +33,8 @@ def open_model(name_or_folder: str, *, dtype: str = "float32", device: str = "cp
         WeightsError: no such weights, they cannot be had, or they are not what their architecture needs.
         OptionError: these weights run in another engine.
     """
-    from vestiary.diffusion.model import CARD, TryOnModel
+    from vestiary.diffusion.card import CARD
+    from vestiary.diffusion.model import TryOnModel
     from vestiary.diffusion.published import catvton
 
     if (Path(name_or_folder) / CARD).is_file():
@@ -56,7 +57,34 @@ def locate(
     Raises:
         As `open_model`.
     """
-    from vestiary.diffusion.published import hub, licences, room, specs
+    from vestiary.diffusion.published import hub, room
+
+    published, folders = _known(name_or_folder, engine=engine, accept=accept)
+    room.require(published, dtype=dtype, device=device, folders=folders or hub.here(published))
+    return published, folders or hub.fetch(published)
+
+
+def check(name_or_folder: str, *, engine: str) -> None:
+    """Nothing, where weights can be opened as far as one sees without loading or fetching them; needs no PyTorch.
+
+    Args:
+        name_or_folder: as for `open_model`.
+        engine: that asks; each set of published weights runs in one engine.
+
+    Raises:
+        As `open_model`, but for what only opening tells.
+    """
+    from vestiary.diffusion.card import CARD, check_folder
+
+    if engine == "diffusion" and (Path(name_or_folder) / CARD).is_file():
+        check_folder(Path(name_or_folder))
+    else:
+        _known(name_or_folder, engine=engine, accept=False)
+
+
+def _known(name_or_folder: str, *, engine: str, accept: bool) -> tuple[Published, dict[str, Path] | None]:
+    """A set of published weights whose licences are accepted; and its parts, if a folder of the user's was named."""
+    from vestiary.diffusion.published import hub, licences, specs
 
     folder = Path(name_or_folder)
     found = hub.parts_in(folder) if folder.is_dir() else None
@@ -72,5 +100,4 @@ def locate(
             f"{published.name} does not run in the engine {engine}.", hint=f"Choose the engine {published.engine}."
         )
     licences.require(published, accept=accept)
-    room.require(published, dtype=dtype, device=device, folders=found[1] if found else hub.here(published))
-    return published, found[1] if found else hub.fetch(published)
+    return published, found[1] if found else None

@@ -15,8 +15,9 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file
 
+from vestiary.diffusion.card import Card
 from vestiary.diffusion.loading import load_network
-from vestiary.diffusion.model import Card, TryOnModel
+from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.published import accounting
 from vestiary.diffusion.published.headers import Shapes, shapes_in
 from vestiary.diffusion.published.licences import is_commercial, licences_of
