@@ -55,7 +55,7 @@ class Redis:
 
     def start(self) -> None:
         self._running = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while True:
             with socket.socket(socket.AF_UNIX) as door, contextlib.suppress(OSError):
                 door.connect(str(self.socket))
@@ -93,7 +93,7 @@ class Postgres:
     def start(self) -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c port={self._port} -c fsync=off"
         log = str(self._folder / "log")
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-t", "60", "-l", log, "-o", options, "start")
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-t", "180", "-l", log, "-o", options, "start")
 
     def stop(self) -> None:
         """As when it crashes: connections are cut at once."""

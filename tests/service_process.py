@@ -21,10 +21,11 @@ from typing import Any
 
 import httpx
 import numpy as np
+from patience import SECONDS, until
 from PIL import Image
 
 HERE = Path(__file__).parent
-IMPATIENCE = 1.0  # seconds that a whole head, or a whole upload, may take
+IMPATIENCE = 3.0  # seconds that a whole head, or a whole upload, may take
 
 
 def photo(seed: int = 1, size: tuple[int, int] = (160, 200)) -> bytes:
@@ -58,7 +59,7 @@ class Process:
             assert line, self.log()
             said += line
         self.address = json.loads(said)["address"]
-        self.client = httpx.Client(base_url=self.address, timeout=60)
+        self.client = httpx.Client(base_url=self.address, timeout=120)
         self.client.get("/health")
 
     @property
@@ -68,7 +69,7 @@ class Process:
     def log(self) -> str:
         return (self.folder / "log.txt").read_text()
 
-    def end(self, seconds: float = 20.0) -> int:
+    def end(self, seconds: float = SECONDS) -> int:
         """Ask it to stop; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait(seconds)
@@ -97,8 +98,8 @@ class Process:
             ids[field] = answer.json()["id"]
         return ids
 
-    def ask(self, form: dict[str, str], seconds: float = 0.0, *, wait: float = 0.0, **how: bool) -> Any:
-        """The answer to a fitting with the slow engine, which may be `held` or `deaf`."""
+    def ask(self, form: dict[str, str], seconds: float = 0.0, *, wait: float = 0.0, **how: bool | str) -> Any:
+        """The answer to a fitting with the slow engine, which may be `held` or `deaf`, or wait at a `gate`."""
         options = json.dumps({"seconds": seconds, **how})
         form = {**form, "engine": "slow", "options": options, "wait": str(wait)}
         return self.client.post("/v1/fittings", data=form, headers={"Accept": "application/json"})
@@ -106,13 +107,13 @@ class Process:
     def state(self, id: str) -> str:
         return str(self.client.get(f"/v1/fittings/{id}").json()["state"])
 
-    def until(self, id: str, *states: str, seconds: float = 30.0) -> str:
+    def until(self, id: str, *states: str) -> str:
         """The fitting's state, once it is one of these."""
-        end = time.monotonic() + seconds
-        while (state := self.state(id)) not in states:
-            assert time.monotonic() < end, f"it is {state}"
-            time.sleep(0.02)
-        return state
+        return until(lambda: (state := self.state(id)) in states and state, said=lambda: self.state(id))
+
+    def fittings(self) -> list[dict[str, Any]]:
+        """The records of all of them, the last one first."""
+        return list(self.client.get("/v1/fittings").json())
 
 
 def serve() -> int:
@@ -126,6 +127,7 @@ def serve() -> int:
 
     def scan(image: Any, *, person: int | None = None, source: str = "", **_: Any) -> Any:
         if person == 99:
+            print("it does not end", file=sys.stderr, flush=True)
             time.sleep(600)
         return standing(image, source)
 

@@ -36,6 +36,7 @@ class SlowOptions(BaseModel):
     seconds: float = 0.2
     held: bool = False
     deaf: bool = False
+    gate: str = ""  # a file: it goes on when that is there
 
 
 class SlowEngine(PasteEngine):
@@ -54,7 +55,7 @@ class SlowEngine(PasteEngine):
             time.sleep(0.01)
         for step in range(20):
             time.sleep(options.seconds / 20)
-            while options.held and not go_on.is_set():
+            while (options.held and not go_on.is_set()) or (options.gate and not Path(options.gate).exists()):
                 time.sleep(0.01)
                 if on_step(step, 20, "hold", None) is False:
                     raise Cancelled("stopped.")
@@ -101,14 +102,14 @@ def rooms() -> dict[str, EngineSpec]:
 def settings_of(folder: Path, **changes: Any) -> Settings:
     """Settings of a service that lives in a folder."""
     own = {"database": f"sqlite:///{folder / 'db.sqlite'}", "storage": str(folder / "pictures")}
-    return Settings(**{**own, "drain_seconds": 5.0, **changes})
+    return Settings(**{**own, "drain_seconds": 30.0, **changes})
 
 
 if __name__ == "__main__":
     registry.list_engines = rooms
     changes = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
     service = Service(settings_of(Path(sys.argv[1]), workers=int(sys.argv[2]), **changes))
+    print("started", flush=True)  # before it is: what is in the queue may end this process at once
     service.start()
-    print("started", flush=True)
     sys.stdin.read()  # until the test closes it
     service.close()

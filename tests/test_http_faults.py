@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ pytest.importorskip("fastapi")
 import uvicorn
 from conftest import stand_in
 from fastapi.testclient import TestClient
+from patience import until
 from service_process import photo
 from service_rooms import go_on, rooms
 from sqlalchemy.exc import OperationalError
@@ -34,7 +34,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClie
     """A service that asks for keys, called with one."""
     stand_in(monkeypatch)
     place = {"database": f"sqlite:///{tmp_path}/v.db", "storage": str(tmp_path / "kept")}
-    settings = Settings(**place, host="0.0.0.0", nudity="off", workers=1, upload_seconds=5)
+    settings = Settings(**place, host="0.0.0.0", nudity="off", workers=1, upload_seconds=60)
     with TestClient(create_app(settings), base_url=SHOP) as made:
         _, secret = made.app.state.keys.create("shop", ["read", "write", "delete", "metrics"])  # type: ignore[attr-defined]
         made.headers["Authorization"] = f"Bearer {secret}"
@@ -82,14 +82,12 @@ def test_what_goes_away_while_a_request_waits_for_it_is_told(
     form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "slow", "options": '{"held": true}'}
     with ThreadPoolExecutor(1) as pool, monkeypatch.context() as patch:
         waits = pool.submit(client.post, "/v1/fittings", data={**form, "wait": "60"})
-        end = time.monotonic() + 20
-        while not (mine := client.get("/v1/fittings").json()):
-            assert time.monotonic() < end
+        mine = until(lambda: client.get("/v1/fittings").json())
         if what == "fitting":
             assert client.delete(f"/v1/fittings/{mine[0]['id']}").status_code == 204
         else:
             patch.setattr("vestiary.serve.database.Session", gone)
-        answer = waits.result(30)
+        answer = waits.result(120)
     go_on.set()
     expected = {"fitting": (404, "not-found"), "database": (503, "unavailable")}
     assert (answer.status_code, answer.json()["error"]["code"]) == expected[what]

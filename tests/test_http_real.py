@@ -59,7 +59,7 @@ def things(client: TestClient, mine: dict[str, str]) -> dict[str, str]:
         answer = client.post(f"/v1/{kind}", files={"photo": small(photo)}, headers=mine)
         assert answer.status_code == 201, answer.text
         ids[kind] = answer.json()["id"]
-    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "30"}
+    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "120"}
     answer = client.post("/v1/fittings", data=form, headers={**mine, "Accept": "application/json"})
     assert answer.json()["state"] == "done", answer.text
     ids["fittings"] = answer.json()["id"]
@@ -80,7 +80,7 @@ def small(name: str) -> bytes:
 @pytest.mark.parametrize("engine", ["paste", "embedded"])
 def test_two_photos_give_a_picture(client: TestClient, mine: dict[str, str], tmp_path: Path, engine: str) -> None:
     files = {"person": small("jonas.jpg"), "garment": small("tee_white.jpg")}
-    form = {"engine": engine, "wait": "60"}
+    form = {"engine": engine, "wait": "120"}
     answer = client.post("/v1/fittings", files=files, data=form, headers={**mine, "Accept": "image/png"})
     assert answer.status_code == 200, answer.text
     (tmp_path / "a.png").write_bytes(answer.content)
@@ -93,7 +93,7 @@ def test_two_photos_give_a_picture(client: TestClient, mine: dict[str, str], tmp
     assert (before != after).any()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from(["people", "garments"]),
     cuts=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=0, max_size=8)), min_size=1, max_size=6),

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from patience import until
 from rooms import FakeService
 from servers import Postgres, postgres_server
 from service_rooms import rooms, settings_of
 from starlette.testclient import TestClient
-from test_service import ME, until
+from test_service import ME
 
 from vestiary import samples
 from vestiary.errors import UnavailableError
@@ -83,11 +84,11 @@ def start(shop: Settings) -> Iterator[Start]:
         process.communicate()
 
 
-def ask(service: Service, number: int, seconds: float) -> list[str]:
+def ask(service: Service, number: int, seconds: float, **how: str) -> list[str]:
     person = service.people(ME)[0].id
     garments = [garment.id for garment in service.garments(ME)]
     pairs = [(person, [garments[i % 2]]) for i in range(number)]
-    return service.add_batch(ME, pairs, engine="slow", options={"seconds": seconds}).fittings
+    return service.add_batch(ME, pairs, engine="slow", options={"seconds": seconds, **how}).fittings
 
 
 def states(service: Service) -> Counter[str]:
@@ -105,14 +106,14 @@ def holders_of(service: Service) -> set[str]:
         return {worker for (worker,) in session.query(FittingRow.worker).distinct() if worker}
 
 
-def test_three_processes_share_a_queue_and_do_each_fitting_once(door: Service, start: Start) -> None:
+def test_three_processes_share_a_queue_and_do_each_fitting_once(door: Service, start: Start, tmp_path: Path) -> None:
     start(3)
-    ids = ask(door, 60, 0.05)
-    holders: set[str] = set()
-    while states(door)["done"] < len(ids):
-        holders |= holders_of(door)
-        time.sleep(0.02)
-    assert len(holders) == 3, "all of them worked"
+    gate = tmp_path / "gate"
+    ids = ask(door, 60, 0.05, gate=str(gate))
+    until(lambda: states(door)["running"] == 6)  # two by each
+    assert len(holders_of(door)) == 3
+    gate.touch()
+    until(lambda: states(door)["done"] == len(ids))
     assert attempts(door) == {1: len(ids)}
     kept = [name for name in door.store.older_than(-1) if name.startswith("fittings/")]
     assert len(kept) == len(ids), "nothing was made twice"
@@ -123,7 +124,7 @@ def test_a_killed_process_leaves_its_fittings_to_the_others(door: Service, start
     ids = ask(door, 12, 0.8)
     until(lambda: states(door)["running"] >= 4)
     os.kill(int(holders_of(door).pop().split("|")[1]), signal.SIGKILL)
-    until(lambda: states(door)["done"] == len(ids), 60)
+    until(lambda: states(door)["done"] == len(ids))
     assert sum(attempts(door).values()) == len(ids)
     assert max(attempts(door)) == 2
 
@@ -140,7 +141,7 @@ def test_the_database_goes_away_and_comes_back(door: Service, start: Start, serv
         time.sleep(1.0)  # fittings finish meanwhile, and wait to be written down
     finally:
         server.start()
-    until(lambda: states(door)["done"] == len(ids), 60)
+    until(lambda: states(door)["done"] == len(ids))
     assert attempts(door) == {1: len(ids)}, "what was computed is kept"
 
 

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from vestiary import __main__
 from vestiary.cli import doctor
 from vestiary.cli.main import main
 
@@ -24,7 +26,7 @@ from vestiary.cli.main import main
 def scan_person(*_, **__):
     os.write(2, b"native note\\n")
     print("begun", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 vestiary.api.scan_person = scan_person
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run in the background, where it is ignored
@@ -40,11 +42,23 @@ def test_signals_end_it_cleanly(folder: Path, number: signal.Signals, code: int)
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == code
     assert "Traceback" not in said
     assert "native note" not in said
     assert sorted(folder.iterdir()) == before
+
+
+def test_control_c_while_it_is_being_loaded_ends_it_cleanly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Loading(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "vestiary.cli.main", Loading("vestiary.cli.main"))
+    assert __main__.main() == 130
+    assert capsys.readouterr().err == "vestiary: stopped; nothing is half written.\n"
 
 
 def test_module_and_command_are_the_same(tmp_path: Path) -> None:
@@ -80,6 +94,7 @@ def test_doctor_says_what_is_not_well(
     assert all(check["advice"] for check in answer["checks"] if not check["well"])
     assert main(["doctor"]) == 1
     shown = capsys.readouterr().out
+    assert "extra serve: " in shown
     assert "BAD  model pose_detection: missing" in shown
     assert "Type: vestiary weights get pose_detection" in shown
     assert not os.listdir(tmp_path)

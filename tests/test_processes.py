@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from patience import SECONDS, until
 
 from vestiary import samples
+from vestiary.errors import OutputError
 from vestiary.serve.processes import share_of
 from vestiary.serve.settings import Settings
-
-PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")
@@ -40,25 +41,22 @@ def children(process: subprocess.Popen[bytes]) -> set[int]:
     """The processes that serve; multiprocessing has another one that minds what they share."""
     found = set()
     for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            found.add(int(pid))
+        with contextlib.suppress(OSError):  # gone meanwhile
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(int(pid))
     return found
 
 
-def eventually(what: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < end, "in vain"
-        time.sleep(0.1)
-
-
 def is_there(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists() and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def ready(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/ready", timeout=10).status_code == 200
+        return httpx.get(f"{address}/ready", timeout=60).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -72,7 +70,8 @@ def test_each_gets_its_part() -> None:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes as Linux shows them")
 def test_one_address_several_processes(service: tuple[subprocess.Popen[bytes], str]) -> None:
     process, address = service
-    eventually(lambda: ready(address))
+    until(lambda: ready(address))
+    until(lambda: len(children(process)) == 2)
     one, other = children(process)
     with httpx.Client(base_url=address, timeout=60) as client:
         photo = next(iter(samples.people().values())).read_bytes()
@@ -83,18 +82,19 @@ def test_one_address_several_processes(service: tuple[subprocess.Popen[bytes], s
         assert first.status_code == 200, first.text
         for _ in range(20):
             client.get("/v1/people", headers={"Connection": "close"})
-        told = [client.get("/metrics", headers={"Connection": "close"}).text for _ in range(6)]
-    counted = 'vestiary_requests_total{method="GET",route="/v1/people",status="200"} 20.0'
-    assert all(counted in text for text in told), "whichever process answers tells of all"
+        counted = 'vestiary_requests_total{method="GET",route="/v1/people",status="200"} 20.0'
+        told = lambda: client.get("/metrics", headers={"Connection": "close"}).text  # noqa: E731
+        until(lambda: counted in told())  # the last is counted when it has been answered
+        assert all(counted in told() for _ in range(6)), "whichever process answers tells of all"
     os.kill(one, signal.SIGKILL)
-    eventually(lambda: len(children(process)) == 2 and one not in children(process))
+    until(lambda: len(children(process)) == 2 and one not in children(process))
     assert other in children(process), "the other one went on"
-    again = httpx.post(f"{address}/v1/fittings", data=asked, headers={"Accept": "image/png"}, timeout=90)
+    again = httpx.post(f"{address}/v1/fittings", data=asked, headers={"Accept": "image/png"}, timeout=SECONDS)
     assert again.status_code == 200, "what one process took in, the others know"
-    eventually(lambda: ready(address))
+    until(lambda: ready(address))
     left = children(process)
     process.terminate()
-    assert process.wait(PATIENCE) == 0
+    assert process.wait(SECONDS) == 0
     assert not any(is_there(pid) for pid in left)
 
 
@@ -102,12 +102,14 @@ def test_one_address_several_processes(service: tuple[subprocess.Popen[bytes], s
 def test_they_do_not_outlive_their_parent(tmp_path: Path) -> None:
     place = ("--database", f"sqlite:///{tmp_path}/db.sqlite", "--storage", f"{tmp_path}/pictures", "--port", "0")
     process = subprocess.Popen([sys.executable, "-m", "vestiary", "serve", "--processes", "2", *place])
-    eventually(lambda: len(children(process)) == 2)
-    time.sleep(1.0)
-    left = children(process)
-    process.kill()
-    process.wait()
-    eventually(lambda: not any(is_there(pid) for pid in left))
+    try:
+        until(lambda: len(children(process)) == 2)
+        time.sleep(1.0)  # in whatever state they are then
+        left = children(process)
+    finally:
+        process.kill()
+        process.wait()
+    until(lambda: not any(is_there(pid) for pid in left))
 
 
 def test_what_cannot_start_ends(tmp_path: Path) -> None:
@@ -115,6 +117,6 @@ def test_what_cannot_start_ends(tmp_path: Path) -> None:
     broken.write_text("no folder")
     place = ("--database", f"sqlite:///{tmp_path}/db.sqlite", "--storage", str(broken), "--port", "0")
     order = [sys.executable, "-m", "vestiary", "serve", "--processes", "2", *place]
-    done = subprocess.run(order, capture_output=True, timeout=PATIENCE)
-    assert done.returncode != 0
+    done = subprocess.run(order, capture_output=True, timeout=SECONDS)
+    assert done.returncode == OutputError.exit_code, done.stderr.decode()
     assert done.stderr.count(b"vestiary: ") == 1, "told once, not by each process"

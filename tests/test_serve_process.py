@@ -10,20 +10,22 @@ import subprocess
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from patience import SECONDS, until
 
 pytest.importorskip("fastapi")
 
-from service_process import IMPATIENCE, Process, photo
+from service_process import Process, photo
 
 from vestiary.serve import server
 
 HEAD = "POST /v1/people HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+PATIENT = ("env", f"GRACE={SECONDS}")  # it is not ended by force
 PART = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="holiday-in-rome.jpg"\r\n\r\n'
 
 
@@ -62,31 +64,31 @@ def form(house: Process) -> dict[str, str]:
 
 
 def connect(house: Process) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", house.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", house.port), timeout=SECONDS)
 
 
 def test_a_stop_finishes_what_runs_refuses_what_comes_and_loses_nothing(own: Any) -> None:
     process = own("--workers", "1")
     form = process.things()
-    runs = process.ask(form, 1.5).json()["id"]
+    gate = process.folder / "gate"
+    runs = process.ask(form, gate=str(gate)).json()["id"]
     process.until(runs, "running")
     waits = process.ask(form).json()["id"]
     answers: list[Any] = []
     waiter = threading.Thread(target=lambda: answers.append(process.ask(form, wait=60)))
     waiter.start()
-    time.sleep(0.3)
-    begun = time.monotonic()
+    until(lambda: len(process.fittings()) == 3)
     process.process.terminate()
-    while process.client.get("/ready").status_code != 503:
-        assert time.monotonic() - begun < 10
+    until(lambda: process.client.get("/ready").status_code == 503)
     refused = process.ask(form)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
     assert int(refused.headers["retry-after"]) > 0
     assert process.client.post("/v1/people", files={"photo": photo()}).status_code == 503
-    waiter.join(10)
+    waiter.join(SECONDS)
     assert answers[0].status_code == 202, "who waits for what will not be done now is told where to find it"
     assert process.state(runs) == "running"
-    assert process.wait(30) == 0
+    gate.touch()
+    assert process.wait(SECONDS) == 0
     process.start()
     assert process.state(runs) == "done"
     for id in (waits, answers[0].json()["id"]):
@@ -97,15 +99,14 @@ def test_a_stop_finishes_what_runs_refuses_what_comes_and_loses_nothing(own: Any
 
 
 def test_a_stop_does_not_wait_for_ever(own: Any) -> None:
-    process = own("--workers", "1", "--drain-seconds", "0.3")
+    process = own("--workers", "1", "--drain-seconds", "0.3", inside=PATIENT)
     held = process.ask(process.things(), held=True).json()["id"]
     process.until(held, "running")
     with connect(process) as idle, connect(process) as half:
         half.sendall(HEAD.encode())
-        begun = time.monotonic()
         assert process.end() == 0
-        assert time.monotonic() - begun < 0.3 + 2 + server.LAST_SECONDS + 3
         assert idle.recv(1) == b""
+    assert "in the middle" not in process.log(), "it ended by itself"
     with contextlib.closing(sqlite3.connect(process.folder / "db.sqlite")) as database:
         assert database.execute("SELECT state, attempts FROM fittings").fetchall() == [("queued", 0)]
 
@@ -113,18 +114,16 @@ def test_a_stop_does_not_wait_for_ever(own: Any) -> None:
 @pytest.mark.parametrize("how", ["held", "deaf"])
 def test_a_stop_does_not_wait_for_who_waits(own: Any, how: str) -> None:
     """Neither a request that would wait for a minute nor an engine that cannot be stopped holds the process up."""
-    process = own("--workers", "1", "--drain-seconds", "0.3")
+    process = own("--workers", "1", "--drain-seconds", "0.3", inside=PATIENT)
     form = process.things()
     answers: list[Any] = []
     waiter = threading.Thread(target=lambda: answers.append(process.ask(form, wait=60, **{how: True})))
     waiter.start()
-    eventually(lambda: process.client.get("/v1/fittings").json())
-    process.until(process.client.get("/v1/fittings").json()[0]["id"], "running")
-    begun = time.monotonic()
+    until(process.fittings)
+    process.until(process.fittings()[0]["id"], "running")
     process.process.terminate()
-    assert process.wait(30) == 0
-    assert time.monotonic() - begun < 0.3 + server.GRACE_SECONDS
-    waiter.join(5)
+    assert process.wait(SECONDS) == 0
+    waiter.join(SECONDS)
     assert (answers[0].status_code, answers[0].json()["state"]) == (202, "queued")
     assert "in the middle" not in process.log(), "it ended by itself"
 
@@ -133,32 +132,23 @@ def test_what_cannot_be_stopped_is_left_behind(own: Any) -> None:
     process = own("--workers", "1", "--drain-seconds", "0", inside=("env", "GRACE=2"))
     stuck = threading.Thread(target=post_in_vain, args=(process, {"number": "99"}))
     stuck.start()
-    time.sleep(0.5)
+    until(lambda: "it does not end" in process.log())
     assert process.end() == 0
     assert "it is time: the process ends in the middle of" in process.log()
-    stuck.join(5)
+    stuck.join(SECONDS)
 
 
 def test_a_second_signal_ends_at_once(own: Any) -> None:
-    process = own("--workers", "1", "--drain-seconds", "60")
+    process = own("--workers", "1", "--drain-seconds", "600")
     process.until(process.ask(process.things(), held=True).json()["id"], "running")
     process.process.terminate()
     time.sleep(server._SAME_SECONDS + 0.3)
-    begun = time.monotonic()
     assert process.end() == 0
-    assert time.monotonic() - begun < 5
 
 
 def post_in_vain(process: Process, form: dict[str, str]) -> None:
     with pytest.raises(httpx.TransportError):
         process.client.post("/v1/people", files={"photo": photo()}, data=form)
-
-
-def eventually(what: Callable[[], object], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "in vain"
-        time.sleep(0.02)
 
 
 def may_mount() -> bool:
@@ -178,7 +168,7 @@ def test_a_full_disk_is_told_and_all_is_well_when_there_is_room_again(own: Any, 
     with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
         while True:
             filler.write(bytes(4096))
-    for answer in (process.client.post("/v1/people", files={"photo": photo(2)}), process.ask(form, wait=5)):
+    for answer in (process.client.post("/v1/people", files={"photo": photo(2)}), process.ask(form, wait=60)):
         assert (answer.status_code, answer.json()["error"]["code"]) == (507, "output")
     assert process.client.get("/health").status_code == 200
     picture = process.client.get(f"/v1/people/{form['person_id']}/picture")
@@ -186,7 +176,7 @@ def test_a_full_disk_is_told_and_all_is_well_when_there_is_room_again(own: Any, 
     (disk / "filler").unlink()
     assert {path for path in disk.rglob("*") if path.is_file()} == before
     assert process.client.post("/v1/people", files={"photo": photo(2)}).status_code == 201
-    assert process.ask(form, wait=10).json()["state"] == "done"
+    assert process.ask(form, wait=60).json()["state"] == "done"
     with contextlib.closing(sqlite3.connect(disk / "db.sqlite")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     process.close()
@@ -201,32 +191,28 @@ def test_a_head_that_does_not_come_is_not_waited_for(house: Process) -> None:
             answer += second.recv(4096)
         assert answer.startswith(b"HTTP/1.1 200")
         second.sendall(b"GET /health HT")
-        begun = time.monotonic()
         assert [one.recv(1) for one in (silent, half, second)] == [b""] * 3
-        assert time.monotonic() - begun < IMPATIENCE + 10
 
 
 def test_uploads_that_dribble_in_are_stopped_and_disturb_nobody(house: Process, form: dict[str, str]) -> None:
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(connect(house)) for _ in range(40)]
-        begun = time.monotonic()
         for one in slow:
             one.sendall(f"{HEAD}Content-Length: 100000\r\n\r\n".encode() + PART)
         for _ in range(3):
             for one in slow:
                 one.sendall(b"x")
             time.sleep(0.1)
-        assert house.ask(form, wait=10).json()["state"] == "done"
+        assert house.ask(form, wait=60).json()["state"] == "done"
         with contextlib.suppress(OSError):  # refused after it was closed
-            while time.monotonic() - begun < 20:
+            for _ in range(1000):  # longer than any test waits
                 slow[0].sendall(b"x")
                 time.sleep(0.1)
-        assert time.monotonic() - begun < 20
+            pytest.fail("it is taken for ever")
         for one in slow[1:]:
-            answer = one.recv(4096)
+            answer = b"".join(iter(lambda one=one: one.recv(4096), b""))  # type: ignore[misc]
             assert answer.startswith(b"HTTP/1.1 408"), answer
-            assert b"too-slow" in answer + one.recv(4096)
-            assert one.recv(1) == b""
+            assert b"too-slow" in answer
 
 
 def test_who_does_not_read_holds_up_nobody(house: Process, form: dict[str, str]) -> None:
@@ -236,9 +222,7 @@ def test_who_does_not_read_holds_up_nobody(house: Process, form: dict[str, str])
             one = stack.enter_context(connect(house))
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             one.sendall(asked.encode())
-        begun = time.monotonic()
-        assert house.ask(form, wait=10).json()["state"] == "done"
-        assert time.monotonic() - begun < 5
+        assert house.ask(form, wait=50).json()["state"] == "done"  # they are given up after a minute
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux only")
@@ -255,10 +239,7 @@ def test_who_leaves_in_the_middle_of_an_upload_leaves_nothing(house: Process) ->
     for _ in range(20):
         with connect(house) as one:
             one.sendall(f"{HEAD}Content-Length: 3000000\r\n\r\n".encode() + PART + bytes(1_500_000))
-    end = time.monotonic() + 5
-    while len(list(open_files.iterdir())) > count + 1:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: len(list(open_files.iterdir())) < count + 10)
     assert house.client.get("/v1/people").json() == before
 
 
@@ -266,10 +247,11 @@ def test_who_leaves_while_waiting_cancels(house: Process, form: dict[str, str]) 
     asked = {**form, "engine": "slow", "wait": "60", "options": '{"held": true}'}
     body = urllib.parse.urlencode(asked)
     head = f"POST /v1/fittings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+    before = len(house.fittings())
     with connect(house) as one:
         one.sendall(f"{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}".encode())
-        time.sleep(0.5)
-        id = house.client.get("/v1/fittings").json()[0]["id"]
+        until(lambda: len(house.fittings()) > before)
+        id = house.fittings()[0]["id"]
         assert house.until(id, "running")
     assert house.until(id, "cancelled")
 
@@ -291,7 +273,7 @@ def test_watchers_who_leave_leave_no_thread_behind(house: Process, form: dict[st
             assert '"queued"' in str(one.recv())
             one.socket.shutdown(socket.SHUT_RDWR)  # without a word of goodbye
         time.sleep(0.05)
-    assert threads() - before < 15
+    until(lambda: threads() - before < 15)
     for id in (waiting, *running):
         assert house.client.post(f"/v1/fittings/{id}/cancel").status_code == 200
         house.until(id, "cancelled")

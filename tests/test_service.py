@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import service_rooms
+from patience import until
 from service_rooms import rooms, settings_of
 
 from vestiary import samples
@@ -80,13 +80,6 @@ def fit(service: Service, engine: str = "paste", **changes: Any) -> FittingRecor
     return service.add_fitting(ME, person, [top], engine=engine, **changes)
 
 
-def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
 def files(folder: Path, kind: str) -> list[Path]:
     return [path for path in (folder / "pictures" / kind).rglob("*") if path.is_file()]
 
@@ -96,7 +89,7 @@ def test_a_fitting_from_the_photo_to_the_picture(open_: Open) -> None:
     person, top, skirt = mine(service)
     record = service.add_fitting(ME, person, [top, skirt], engine="paste", options={"size": 1.1})
     assert record.state == "queued"
-    done = service.wait(ME, record.id, 10)
+    done = service.wait(ME, record.id, 120)
     assert (done.state, done.error, done.garments) == ("done", None, [top, skirt])
     assert done.options == {"size": 1.1}
     assert done.provenance["engine"] == "paste"
@@ -140,7 +133,7 @@ def test_another_owner_sees_nothing_and_cannot_tell(open_: Open) -> None:
     person, top, _ = mine(service)
     batch = service.add_batch(ME, [(person, [top])], engine="paste")
     fitting = batch.fittings[0]
-    service.wait(ME, fitting, 10)
+    service.wait(ME, fitting, 120)
     assert not (service.people(YOU) + service.garments(YOU) + service.fittings(YOU))  # type: ignore[operator]
     doors: list[tuple[Callable[..., Any], str]] = [
         *((getattr(service, name), person) for name in ("person", "person_picture", "scanned", "delete_person")),
@@ -165,22 +158,28 @@ def test_another_owner_sees_nothing_and_cannot_tell(open_: Open) -> None:
 
 def test_watching_tells_steps_and_previews(open_: Open) -> None:
     service = open_()
-    record = fit(service, "slow", options={"seconds": 0.4})
+    record = fit(service, "slow", options={"seconds": 1.0})
     told = list(service.watch(ME, record.id))
     records = [item for item in told if isinstance(item, FittingRecord)]
     assert [item.state for item in records][-1] == "done"
     steps = [item.progress.step for item in records]
     assert steps == sorted(steps)
-    assert len(set(steps)) > 5
+    assert len(set(steps)) > 3
     previews = [item for item in told if isinstance(item, Preview)]
     assert previews
     assert max(previews[0].image.shape) == 512
 
 
 def test_watching_what_another_process_runs(open_: Open) -> None:
-    accepts, works = open_(workers=0), open_(workers=1)
-    record = fit(accepts, "slow", options={"seconds": 1.2})
-    states = [(item.state, item.progress.step) for item in accepts.watch(ME, record.id)]  # type: ignore[union-attr]
+    accepts, works = open_(workers=0), open_(start=False, workers=1)
+    record = fit(accepts, "slow", options={"held": True})
+    states: list[tuple[str, int]] = []
+    for item in accepts.watch(ME, record.id):
+        states.append((item.state, item.progress.step))  # type: ignore[union-attr]
+        if len(states) == 1:
+            works.start()
+        if states[-1][0] == "running":
+            service_rooms.go_on.set()
     assert states[0][0] == "queued"
     assert states[-1] == ("done", 20)
     assert len(states) >= 3
@@ -211,8 +210,8 @@ def test_one_of_several_fails_alone(open_: Open) -> None:
     service = open_(start=False, workers=1)
     one, two = fit(service, "many", options={"seconds": 9}), fit(service, "many")
     service.start()
-    assert service.wait(ME, one.id, 5).state == "failed"
-    assert service.wait(ME, two.id, 5).state == "done"
+    assert service.wait(ME, one.id, 120).state == "failed"
+    assert service.wait(ME, two.id, 120).state == "done"
 
 
 def test_a_full_queue_says_when_to_come_back(open_: Open) -> None:
@@ -230,7 +229,7 @@ def test_a_full_queue_says_when_to_come_back(open_: Open) -> None:
     assert service.queue_length() == 3
     service.start()
     until(lambda: service.queue_length() == 0)
-    assert service.wait(ME, fit(service).id, 5).state == "done"
+    assert service.wait(ME, fit(service).id, 120).state == "done"
 
 
 def test_cancelling_stops_what_runs_and_what_waits(open_: Open) -> None:
@@ -240,11 +239,11 @@ def test_cancelling_stops_what_runs_and_what_waits(open_: Open) -> None:
     waits = fit(service, "slow")
     assert service.cancel(ME, waits.id).state == "cancelled"
     service.cancel(ME, runs.id)
-    assert service.wait(ME, runs.id, 2).state == "cancelled"
+    assert service.wait(ME, runs.id, 120).state == "cancelled"
     assert service_rooms.begun["slow"] == 1
     with pytest.raises(ConflictError, match="cancelled"):
         service.fitting_picture(ME, runs.id)
-    done = service.wait(ME, fit(service).id, 5)
+    done = service.wait(ME, fit(service).id, 120)
     assert service.cancel(ME, done.id).state == "done"
 
 
@@ -253,4 +252,4 @@ def test_cancelling_reaches_another_process(open_: Open) -> None:
     record = fit(accepts, "slow", options={"held": True})
     until(lambda: accepts.fitting(ME, record.id).state == "running")
     accepts.cancel(ME, record.id)
-    assert accepts.wait(ME, record.id, 3).state == "cancelled"
+    assert accepts.wait(ME, record.id, 120).state == "cancelled"

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import until
 from service_rooms import rooms, settings_of
 from sqlalchemy import update
-from test_service import ME, folder, furnished, mine, until  # noqa: F401
+from test_service import ME, folder, furnished, mine  # noqa: F401
 
 from vestiary.errors import InputError, MissingExtraError
 from vestiary.serve.database import Database, FittingRow, Table
@@ -102,7 +103,7 @@ def kill_at_random(service: Service, workers: Workers, kills: int, seed: int) ->
         worker.communicate()
         assert set(states(service)) <= {"queued", "running", "done"}
     workers.start(threads=2)
-    until(lambda: states(service).count("done") == len(ids), 60)
+    until(lambda: states(service).count("done") == len(ids))
     check_whole(service)
 
 
@@ -119,7 +120,7 @@ def test_two_processes_share_a_queue_and_do_nothing_twice(door: Service, workers
     ids = ask(door, 30, seconds=0.05)
     for _ in range(2):
         workers.start(threads=2)
-    until(lambda: states(door).count("done") == len(ids), 30)
+    until(lambda: states(door).count("done") == len(ids))
     with door.database.reading() as session:
         assert [row.attempts for row in session.query(FittingRow)] == [1] * len(ids)
     assert len([name for name in door.store.older_than(-1) if name.startswith("fittings/")]) == len(ids)
@@ -134,7 +135,7 @@ def test_a_stopped_worker_leaves_its_work_to_the_next(door: Service, workers: Wo
     assert first.returncode == 0
     assert "running" not in states(door)
     workers.start(threads=2)
-    until(lambda: states(door).count("done") == len(ids), 20)
+    until(lambda: states(door).count("done") == len(ids))
     with door.database.reading() as session:
         assert {row.attempts for row in session.query(FittingRow)} == {1}
 
@@ -142,10 +143,10 @@ def test_a_stopped_worker_leaves_its_work_to_the_next(door: Service, workers: Wo
 def test_a_fitting_that_kills_its_workers_fails_at_last(door: Service, workers: Workers) -> None:
     (deadly,) = ask(door, 1, "deadly")
     for _ in range(MOST_ATTEMPTS):
-        assert workers.start().wait(20) == 9
+        assert workers.start().wait(120) == 9
     (good,) = ask(door, 1)
     workers.start()
-    until(lambda: door.fitting(ME, good).state == "done", 20)
+    until(lambda: door.fitting(ME, good).state == "done")
     failed = door.fitting(ME, deadly)
     assert failed.state == "failed"
     assert failed.error is not None
@@ -229,7 +230,7 @@ def test_postgres_shares_its_queue_between_services(
         ids = ask(first, 40, seconds=0.02)
         for service in services:
             service.start()
-        until(lambda: states(first).count("done") == len(ids), 30)
+        until(lambda: states(first).count("done") == len(ids))
         with first.database.reading() as session:
             assert {row.attempts for row in session.query(FittingRow)} == {1}
         assert first.erase(ME) == len(ids) + 4

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import service_rooms
+from patience import until
 from service_rooms import rooms
 from sqlalchemy import update
-from test_service import ME, Open, files, fit, folder, furnished, mine, open_, until  # noqa: F401
+from test_service import ME, Open, files, fit, folder, furnished, mine, open_  # noqa: F401
 
 from vestiary import samples
 from vestiary.errors import (
@@ -33,7 +34,7 @@ from vestiary.serve.sweep import Sweeper
 def test_deleting_a_person_deletes_everywhere(open_: Open, folder: Path) -> None:
     service = open_(workers=1)
     person, *_ = mine(service)
-    done = service.wait(ME, fit(service, "slow", options={"seconds": 0}).id, 5)
+    done = service.wait(ME, fit(service, "slow", options={"seconds": 0}).id, 120)
     runs = fit(service, "slow", options={"held": True})
     until(lambda: service.fitting(ME, runs.id).state == "running")
     service.delete_person(ME, person)
@@ -51,7 +52,7 @@ def test_erasing_leaves_nothing(open_: Open, folder: Path) -> None:
     service = open_()
     person, top, _ = mine(service)
     batch = service.add_batch(ME, [(person, [top])], engine="paste")
-    service.wait(ME, batch.fittings[0], 5)
+    service.wait(ME, batch.fittings[0], 120)
     assert service.erase(ME) == 5
     assert not files(folder, "")
     assert service.people(ME) == []
@@ -88,12 +89,12 @@ def test_pixels_without_a_row_are_swept(open_: Open, folder: Path) -> None:
 
 def test_a_failing_engine_fails_its_fitting_only(open_: Open) -> None:
     service = open_(workers=1)
-    failed = service.wait(ME, fit(service, "broken").id, 5)
+    failed = service.wait(ME, fit(service, "broken").id, 120)
     assert failed.state == "failed"
     assert failed.error is not None
     assert failed.error.code == "engine"
     assert "secret" not in failed.model_dump_json()
-    assert service.wait(ME, fit(service).id, 5).state == "done"
+    assert service.wait(ME, fit(service).id, 120).state == "done"
 
 
 def full(*_: Any, **__: Any) -> None:
@@ -106,7 +107,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(
     service = open_(workers=1)
     before = len(files(folder, ""))
     monkeypatch.setattr(os, "replace", full)
-    failed = service.wait(ME, fit(service).id, 5)
+    failed = service.wait(ME, fit(service).id, 120)
     assert failed.error is not None
     assert failed.error.code == "output"
     with pytest.raises(OutputError, match="full"):
@@ -131,7 +132,7 @@ def test_a_storage_that_is_away_delays_and_loses_nothing(
     time.sleep(0.3)
     (folder / "pictures").unlink()
     (folder / "away").rename(folder / "pictures")
-    assert service.wait(ME, record.id, 10).state == "done"
+    assert service.wait(ME, record.id, 120).state == "done"
 
 
 def test_a_database_that_is_away_delays_and_loses_nothing(open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +152,7 @@ def test_a_database_that_is_away_delays_and_loses_nothing(open_: Open, monkeypat
             service.fitting(ME, record.id)
         assert not service.is_ready()["database"]
         time.sleep(0.8)
-    assert service.wait(ME, record.id, 10).state == "done"
+    assert service.wait(ME, record.id, 120).state == "done"
     assert service_rooms.begun["slow"] == 1, "what was computed is not computed again"
 
 
@@ -168,7 +169,7 @@ def test_a_stop_puts_back_what_does_not_finish_in_time(open_: Open) -> None:
         assert row is not None
         assert row.attempts == 0
     again.start()
-    assert [again.wait(ME, id, 5).state for id in (held.id, waits.id)] == ["done", "done"]
+    assert [again.wait(ME, id, 120).state for id in (held.id, waits.id)] == ["done", "done"]
 
 
 def test_a_stop_tells_those_who_wait(open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,24 +178,24 @@ def test_a_stop_tells_those_who_wait(open_: Open, monkeypatch: pytest.MonkeyPatc
 
     def slow(*_: Any, **__: Any) -> None:
         began.set()
-        looked.wait(20)
+        looked.wait(120)
         raise ImageError("no.")
 
     monkeypatch.setattr("vestiary.api.scan_person", slow)
     held, waits = fit(service, "slow", options={"held": True}), fit(service)
     until(lambda: service.fitting(ME, held.id).state == "running")
     with ThreadPoolExecutor(4) as pool:
-        waiters = [pool.submit(service.wait, ME, one.id, 60) for one in (held, waits)]
+        waiters = [pool.submit(service.wait, ME, one.id, 600) for one in (held, waits)]
         scans = pool.submit(service.add_person, ME, b"x")
-        assert began.wait(5)
+        assert began.wait(120)
         in_line = pool.submit(service.add_person, ME, b"x")
         service.drain()
-        assert [waiter.result(5).state for waiter in waiters] == ["queued", "queued"]
+        assert [waiter.result(120).state for waiter in waiters] == ["queued", "queued"]
         with pytest.raises(UnavailableError, match="stopping"):
-            in_line.result(5)
+            in_line.result(120)
         looked.set()
         with pytest.raises(ImageError):
-            scans.result(5)
+            scans.result(120)
 
 
 def test_a_stop_lets_finish_what_has_begun(open_: Open) -> None:
@@ -220,7 +221,7 @@ def test_uploads_wait_for_their_turn_and_not_without_end(open_: Open, monkeypatc
     held = threading.Event()
 
     def slow(*_: Any, **__: Any) -> None:
-        held.wait(5)
+        held.wait(120)
         raise ImageError("no.")
 
     monkeypatch.setattr("vestiary.api.scan_person", slow)

@@ -47,6 +47,8 @@ def test_words_for_people_and_an_error_for_what_is_no_picture(
     (tmp_path / "text.png").write_text("no picture")
     assert main(["verify", str(tmp_path / "text.png")]) == 2
     assert "not a picture" in capsys.readouterr().err
+    assert main(["verify", str(tmp_path)]) == 2
+    assert "vestiary verify FOLDER/*.jpg" in capsys.readouterr().err
 
 
 def test_one_bad_file_does_not_lose_what_is_said_of_the_others(

@@ -15,6 +15,15 @@ import click
 
 from vestiary.cli import options, say
 
+# Extra: (a package that comes with it, what it is for)
+EXTRAS = {
+    "serve": ("fastapi", "the studio, the live mirror and the service"),
+    "grpc": ("grpc", "the service over gRPC"),
+    "safety": ("c2pa", "signed pictures, and refusing nude ones"),
+    "codecs": ("imagecodecs", "JPEG XL"),
+    "diffusion": ("diffusers", "the engines that paint: diffusion, fashn, catvton-flux"),
+    "train": ("accelerate", "training"),
+}
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "onnxruntime", "ai-edge-litert", "pydantic", "click", "rich")
 
 
@@ -36,7 +45,7 @@ def command(as_json: bool) -> int:
     The exit code is 1 when something is not well.
     """
     checks = []
-    for check in (*machine(), *packages(), *weights(), *engines(), self_test()):
+    for check in (*machine(), *packages(), *extras(), *weights(), *engines(), self_test()):
         checks.append(check)
         if not as_json:
             click.echo(f"{'ok ' if check.well else 'BAD'}  {check.name}: {check.found}")
@@ -85,6 +94,15 @@ def packages() -> Iterator[Check]:
             yield Check(name, version(name))
         except PackageNotFoundError:
             yield Check(name, "not installed", False, f"Type: pip install {name}")
+
+
+def extras() -> Iterator[Check]:
+    """What else can be installed, and what for; one that is not there is no fault."""
+    from importlib.util import find_spec
+
+    for name, (module, purpose) in EXTRAS.items():
+        state = "installed" if find_spec(module) else f'not installed; pip install "vestiary[{name}]"'
+        yield Check(f"extra {name}", f"{state} ({purpose})")
 
 
 def weights() -> Iterator[Check]:

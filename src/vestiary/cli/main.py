@@ -86,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given or bool(os.environ.get("VESTIARY_DEBUG"))
     if not debug:
         warnings.simplefilter("ignore")  # they speak to programmers
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # the hub's library tells of each try
         if arguments is None:
             _hush_native_code()
     if threading.current_thread() is threading.main_thread():

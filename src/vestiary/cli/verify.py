@@ -61,9 +61,13 @@ def look(picture: str, *, max_pixels: int) -> dict[str, Any]:
     Raises:
         ImageError: it cannot be read.
     """
+    from vestiary.errors import ImageError
     from vestiary.images import open_picture, read_provenance
     from vestiary.trust import watermark
 
+    if Path(picture).is_dir():
+        hint = "Hand in its pictures, as many as you like: vestiary verify FOLDER/*.jpg"
+        raise ImageError(f"{picture} is a folder.", hint=hint)
     opened = open_picture(picture, max_pixels=max_pixels)
     mark = watermark.detect(opened.image)
     found = mark and {"payload": mark.payload.hex(), "strength": round(mark.strength, 2), "repaired": mark.repaired}
