@@ -25,7 +25,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 export async function call(path, { method = "GET", body, accept = "application/json", signal, onWait } = {}) {
   for (let attempt = 1; ; attempt += 1) {
     const response = await reach(path, { method, body, signal, headers: { Accept: accept } });
-    const busy = response.status === 429 || response.status === 503;
+    const busy = response.status === 429 || (response.status === 503 && response.headers.has("Retry-After")); // else waiting is in vain
     if (busy && attempt < TRIES) {
       const seconds = Math.min(Number(response.headers.get("Retry-After")) || 1, 30);
       onWait?.(seconds);

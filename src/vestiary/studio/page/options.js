@@ -6,6 +6,7 @@ import { canBeBare } from "./bare.js";
 import { has, t } from "./i18n.js";
 
 const FIRST = ["fit", "tuck", "background", "prompt", "scene", "light"];
+const MOST_SIDE_BY_SIDE = 3; // choices for which the panel has the width
 const COLOUR = /^#[0-9a-f]{6}$/i;
 const HIDDEN = ["layers", "seed"]; // the page for developers asks for layers itself
 
@@ -83,6 +84,14 @@ function Line({ name, label, field, value, onEnter }) {
 }
 
 function Choice({ name, label, field, value }) {
+  if (field.enum.length > MOST_SIDE_BY_SIDE) {
+    return html`
+      <label class="field">${label}
+        <select onChange=${({ target }) => setOption(name, field.enum[target.selectedIndex])}>
+          ${field.enum.map((option) => html`<option value=${option} selected=${option === value}>${wordFor(name, option)}</option>`)}
+        </select>
+      </label>`;
+  }
   return html`
     <fieldset class="field segments"><legend>${label}</legend><div>
       ${field.enum.map((option) => html`
