@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +15,22 @@ from PIL import Image
 
 from vestiary.errors import GarmentError, PersonError
 from vestiary.types import Category, Garment, Joint, Landmark, Person
+
+# What the user has set up is not what is tested; but the models that were fetched are there to be used.
+for _name in [name for name in os.environ if name.startswith("VESTIARY_")]:
+    if not _name.startswith(("VESTIARY_CACHE", "VESTIARY_TEST")):
+        del os.environ[_name]
+os.environ["VESTIARY_CONFIG"] = os.path.join(tempfile.gettempdir(), f"vestiary-tests-{os.getpid()}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """More time for what takes minutes; a second try, which the summary names, for what a browser does."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"slow", "cluster"}:
+            item.add_marker(pytest.mark.timeout(1800))
+        if "browser" in marks:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def standing(image: np.ndarray, source: str = "") -> Person:
