@@ -240,6 +240,23 @@ def test_velocity_noise_and_their_weights() -> None:
     assert (drawn.diff(dim=1) >= 124).all()
 
 
+def test_what_only_the_garment_can_tell_counts(
+    data: Path, kept: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where noise has drowned the person, a network that does not look beside it loses as much as elsewhere."""
+    recipe = DiffusionRecipe(config(data, kept, start), tmp_path)
+    asked = recipe._question({name: row[None] for name, row in recipe.samples("train")[0].items()}, dropout=0)
+    noise = torch.randn(asked.clean.shape, generator=seeded())
+
+    def lost(t: int) -> float:
+        at = torch.tensor([t])
+        alpha, sigma = recipe.schedule.shares(at)
+        monkeypatch.setattr(recipe, "answer", lambda *_: alpha * noise)  # the velocity if the picture were empty
+        return float(recipe._error(asked, noise, at) / sigma.square())
+
+    assert lost(990) > 0.9 * lost(300) > 0
+
+
 def test_photos_alone_are_taken_apart(tmp_path: Path, start: Path) -> None:
     folder = dressing.photos(tmp_path / "photos", 12)
     Image.new("RGB", (96, 128)).save(folder / "0003.png")  # nobody to be seen

@@ -19,7 +19,7 @@ from diffusers import AutoencoderKL  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from vestiary.errors import ImageError, InputError, OptionError, OutputError, WeightsError  # noqa: E402
-from vestiary.training.autoencoder import AutoencoderConfig, AutoencoderRecipe  # noqa: E402
+from vestiary.training.autoencoder import AutoencoderConfig, AutoencoderRecipe, recoloured  # noqa: E402
 from vestiary.training.loop import Trainer  # noqa: E402
 from vestiary.training.pictures import held_back, list_pictures  # noqa: E402
 from vestiary.training.recipes import make_recipe  # noqa: E402
@@ -82,6 +82,27 @@ def test_the_latents_are_scaled_to_a_spread_of_one(run: tuple[Trainer, float, di
     with torch.no_grad():
         latents = network.vae.encode(pictures).latent_dist.mode() * network.scale
     assert 0.6 < float(latents.std()) < 1.6
+
+
+def test_hues_are_turned_and_brightness_stays() -> None:
+    torch.manual_seed(0)
+    pictures = torch.rand(64, 3, 4, 4) * 0.4 - 0.2  # no colour is cut off
+    turned = recoloured(pictures, 1.0)
+    assert torch.allclose(turned.mean(1), pictures.mean(1), atol=1e-6)
+
+    def colour(rows: torch.Tensor) -> torch.Tensor:
+        return rows - rows.mean(1, keepdim=True)
+
+    stronger = colour(turned).norm(dim=1) / colour(pictures).norm(dim=1)
+    assert stronger.amin() > 0.99
+    assert 2.5 < stronger.amax() < 3.01
+    assert stronger.flatten(1).std(1).max() < 1e-3  # one and the same turn all over a picture
+    towards = torch.nn.functional.cosine_similarity(colour(turned)[:, :, 0, 0], colour(pictures)[:, :, 0, 0])
+    assert towards.min() < -0.9
+    assert towards.max() > 0.9
+    assert recoloured(pictures, 0.0) is pictures
+    kept = (recoloured(pictures, 0.5) == pictures).flatten(1).all(1).float().mean()
+    assert 0.25 < kept < 0.75
 
 
 def test_a_resumed_run_ends_in_the_same_weights(photos: Path, tmp_path: Path) -> None:

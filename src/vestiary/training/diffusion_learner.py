@@ -34,7 +34,9 @@ class DiffusionData(RecipeConfig):
     height: int | None = Field(None, ge=32, description="Of the working frame; else the model's.")
     width: int | None = Field(None, ge=32, description="Of the working frame; else the model's.")
     dropout: float = Field(0.1, ge=0, lt=1, description="How often garment and text are left out, for guidance.")
-    min_snr: float | None = Field(5.0, gt=0, description="Largest weight of a timestep, as signal to noise.")
+    min_snr: float | None = Field(
+        None, gt=0, description="Let noisy timesteps count less, up to this ratio of signal to noise; 5 is usual."
+    )
     garment_weight: float = Field(0.2, ge=0, description="How much the garments' places count against the person's.")
     mask_weight: float = Field(4.0, gt=0, description="How much the painted place counts against the rest.")
     rate: float = Field(1e-4, gt=0, description="Peak learning rate.")

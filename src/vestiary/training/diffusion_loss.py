@@ -50,7 +50,11 @@ class Schedule:
         return noise if self.kind == "epsilon" else alpha * noise - sigma * clean
 
     def weight(self, t: Tensor, gamma: float | None) -> Tensor:
-        """`(B, 1, 1, 1)`: how much a timestep counts; min-SNR (Hang et al. 2023, eq. 8) unless `gamma` is None."""
+        """`(B, 1, 1, 1)`: how much a timestep counts: all alike, or by min-SNR `gamma` (Hang et al. 2023, eq. 8).
+
+        With velocities min-SNR leaves almost nothing to the noisiest timesteps, the ones at which a picture can only
+        come from what is shown beside it. A new network then learns for long to take away noise, and no garments.
+        """
         if gamma is None:
             return torch.ones(len(t), 1, 1, 1, device=t.device)
         alpha, sigma = self.shares(t)
