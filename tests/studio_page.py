@@ -137,11 +137,11 @@ def shown(page: Any, name: str) -> None:
     page.locator(f".stage canvas[aria-label*='{name}']").wait_for()
 
 
-def violations(page: Any) -> list[str]:
-    """Everything that axe finds against WCAG 2.2 A and AA, and its serious advice besides."""
+def violations(page: Any, *, every: bool = False) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA, and its serious advice besides, or `every` advice."""
     from axe_playwright_python.sync_playwright import Axe
 
     page.wait_for_function(_STILL)  # half-faded colours have no contrast
     found = Axe().run(page).response["violations"]
-    kept = [one for one in found if set(one["tags"]) & set(_WCAG) or one["impact"] in ("serious", "critical")]
+    kept = [one for one in found if every or set(one["tags"]) & set(_WCAG) or one["impact"] in ("serious", "critical")]
     return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']][:3]}" for one in kept]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import http.server
 import os
-import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,15 @@ playwright = pytest.importorskip("playwright.sync_api")
 uvicorn = pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
 
+from patience import until  # noqa: E402
+from studio_page import MARKS, PATIENCE, browser, violations  # noqa: E402
+
 import vestiary  # noqa: E402
 from vestiary.serve.app import create_app  # noqa: E402
 from vestiary.serve.settings import Settings  # noqa: E402
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")]
+pytestmark = MARKS
+__all__ = ["browser"]
 
 PACKAGE = Path(vestiary.__file__).parent
 POLICY = "style-src 'unsafe-inline'; script-src *"  # of the page; the button adds no inline script
@@ -86,27 +88,31 @@ def service(looks: object, shop: Any, tmp_path: Path) -> Iterator[Any]:
     thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
-    media = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with playwright.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=[*flags, *media])
+@pytest.fixture
+def visit(browser: Any, service: Any, shop: Any) -> Iterator[Callable[..., Any]]:
+    """Opens the shop's page in a fresh context; fails the test when a script fails."""
+    contexts: list[Any] = []
+    faults: list[str] = []
+
+    def opened(**context: Any) -> Any:
+        contexts.append(browser.new_context(**{"viewport": {"width": 900, "height": 760}, **context}))
+        contexts[-1].set_default_timeout(PATIENCE)
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(f"http://127.0.0.1:{shop.server_port}/studio/button/demo.html")
+        return page
+
+    try:
         yield opened
-        opened.close()
+    finally:
+        for context in contexts:
+            context.close()
+    assert not faults
 
 
 @pytest.fixture
-def page(browser: Any, service: Any, shop: Any) -> Iterator[Any]:
-    context = browser.new_context(viewport={"width": 900, "height": 760})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(f"http://127.0.0.1:{shop.server_port}/studio/button/demo.html")
-    yield page
-    context.close()
-    assert not faults
+def page(visit: Callable[..., Any]) -> Any:
+    return visit()
 
 
 def look(page: Any, name: str) -> None:
@@ -147,7 +153,7 @@ def test_from_the_shops_page_to_the_picture(page: Any, folder: Path, service: An
     assert button.locator("#status").text_content() == "Here you are."
 
 
-def test_a_key_for_pages_keeps_visitors_apart(page: Any, browser: Any, folder: Path, service: Any) -> None:
+def test_a_key_for_pages_keeps_visitors_apart(page: Any, visit: Callable[..., Any], folder: Path, service: Any) -> None:
     from vestiary.serve.keys import Keys
 
     _, secret = Keys(service.database).create("shop", ["page", "read", "write", "delete"])
@@ -155,22 +161,20 @@ def test_a_key_for_pages_keeps_visitors_apart(page: Any, browser: Any, folder: P
     button = try_on(page, folder / "person.jpg")
     button.locator("#after").wait_for(state="visible")
     (id,) = page.evaluate("() => Object.values(sessionStorage).map((text) => JSON.parse(text).id).filter(Boolean)")
-    other = browser.new_context().new_page()
-    other.goto(page.url)
+    other = visit()
     status = """async ([server, id, key]) => (await fetch(`${server}/v1/people/${id}`, { headers: {
         Authorization: `Bearer ${key}`, "Vestiary-Session": "x".repeat(64) } })).status"""
     assert other.evaluate(status, [button.get_attribute("server"), id, secret]) == 404
-    other.context.close()
 
 
 def test_the_slider_works_by_keyboard(page: Any, folder: Path) -> None:
     button = try_on(page, folder / "person.jpg")
     button.locator("#after").wait_for(state="visible")
-    assert page.evaluate("() => document.activeElement.shadowRoot.activeElement.id") == "slider"
+    page.wait_for_function("() => document.activeElement.shadowRoot?.activeElement?.id === 'slider'")
     page.keyboard.press("Home")
     assert button.locator("#after").evaluate("image => image.style.getPropertyValue('--share')") == "0%"
     page.keyboard.press("Escape")
-    assert not button.locator("dialog").is_visible()
+    button.locator("dialog").wait_for(state="hidden")
 
 
 def test_the_next_product_needs_no_new_photo(page: Any, folder: Path, service: Any) -> None:
@@ -198,9 +202,8 @@ def test_a_new_photo_replaces_the_old_one_at_the_service(page: Any, folder: Path
     button = try_on(page, folder / "person.jpg")
     button.locator("#another").click()
     button.locator("#file").set_input_files(str(folder / "other.jpg"))
-    button.locator("#doing").wait_for(state="visible")
-    button.locator("#after").wait_for(state="visible")
-    assert people(service) == 1
+    button.locator("#after").wait_for(state="visible")  # the choice of a photo has hidden the picture before
+    until(lambda: people(service) == 1)  # the shopper need not wait for that
 
 
 @pytest.mark.parametrize(
@@ -282,41 +285,29 @@ def test_it_says_what_happens_to_the_photo_and_has_names_for_readers(page: Any, 
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_state_passes_the_scan(browser: Any, service: Any, shop: Any, folder: Path, theme: str) -> None:
-    from axe_playwright_python.sync_playwright import Axe
-
-    def violations() -> list[str]:
-        told = Axe().run(page).response["violations"]
-        return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in told]
-
-    context = browser.new_context(viewport={"width": 900, "height": 760}, color_scheme=theme)
-    page = context.new_page()
-    page.goto(f"http://127.0.0.1:{shop.server_port}/studio/button/demo.html")
+def test_every_state_passes_the_scan(visit: Callable[..., Any], folder: Path, theme: str) -> None:
+    page = visit(color_scheme=theme)
     if theme == "dark":  # the shop's own page is light
         page.add_style_tag(content=":root { color-scheme: dark; } vestiary-try-on { --vestiary-accent: #7a2e1d }")
-    found = {"closed": violations()}
+    found = {"closed": violations(page, every=True)}
     button = page.locator("vestiary-try-on").nth(0)
     button.locator("#open").click()
     assert button.locator("dialog").get_attribute("lang") == "en"
-    found["choose"] = violations()
+    found["choose"] = violations(page, every=True)
     button.locator("#file").set_input_files(folder / "text.jpg")
     button.locator("#error").wait_for()
-    found["error"] = violations()
+    found["error"] = violations(page, every=True)
     button.locator("#file").set_input_files(folder / "person.jpg")
     button.locator("#after").wait_for(state="visible")
-    found["result"] = violations()
+    found["result"] = violations(page, every=True)
     page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.tagName") == "VESTIARY-TRY-ON"  # the focus goes back to the button
-    context.close()
+    page.wait_for_function("document.activeElement.tagName === 'VESTIARY-TRY-ON'")  # the focus goes back to the button
     assert {state: what for state, what in found.items() if what} == {}
 
 
-def test_a_phone_shows_all_of_it(browser: Any, service: Any, shop: Any, folder: Path) -> None:
-    context = browser.new_context(
-        viewport={"width": 360, "height": 640}, has_touch=True, is_mobile=True, color_scheme="dark"
-    )
-    page = context.new_page()
-    page.goto(f"http://127.0.0.1:{shop.server_port}/studio/button/demo.html")
+def test_a_phone_shows_all_of_it(visit: Callable[..., Any], folder: Path) -> None:
+    phone = {"width": 360, "height": 640}
+    page = visit(viewport=phone, has_touch=True, is_mobile=True, color_scheme="dark")
     button = try_on(page, folder / "person.jpg")
     button.locator("#after").wait_for(state="visible")
     look(page, "phone")
@@ -324,7 +315,6 @@ def test_a_phone_shows_all_of_it(browser: Any, service: Any, shop: Any, folder: 
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 360
     assert button.locator("#save").bounding_box()["height"] >= 44
-    context.close()
 
 
 def test_the_script_is_one_and_is_kept_by_browsers(service: Any, shop: Any) -> None:

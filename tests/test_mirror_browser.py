@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,17 +13,12 @@ import pytest
 pytest.importorskip("playwright.sync_api")
 pytest.importorskip("uvicorn")
 
-import uvicorn
-from playwright.sync_api import sync_playwright
+from studio_page import MARKS, PATIENCE, chromium, served
 
 from vestiary import samples
 from vestiary.images import encode_picture, open_picture
-from vestiary.serve.app import create_app
-from vestiary.serve.settings import Settings
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-quic")
+pytestmark = [*MARKS, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -47,40 +38,22 @@ def camera(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """A service with the studio's page."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = Settings(
-        database=f"sqlite:///{tmp_path / 'v.db'}", storage=str(tmp_path / "pictures"), studio=True, port=port, workers=1
-    )
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=port, log_level="error", ws="websockets-sansio"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until = time.monotonic() + 20
-    while not server.started and time.monotonic() < until:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with served(tmp_path, real=True, workers=1) as found:
+        yield found
 
 
 def wait_for_frames(page: Any, count: int) -> None:
-    until = time.monotonic() + 40
-    while int(page.locator(".mirror canvas").get_attribute("data-frames") or 0) < count:
-        assert time.monotonic() < until, page.inner_text(".mirror .word")
-        page.wait_for_timeout(100)
+    seen = "(count) => Number(document.querySelector('.mirror canvas').dataset.frames ?? 0) >= count"
+    page.wait_for_function(seen, arg=count)
 
 
 def test_the_mirror_shows_frames_and_changes_garments(address: str, camera: Path) -> None:
-    film = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
-    flags = [*FLAGS, *film, f"--use-file-for-fake-video-capture={camera}"]
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with chromium(f"--use-file-for-fake-video-capture={camera}") as browser:
         page = browser.new_page(viewport={"width": 800, "height": 900})
+        page.set_default_timeout(2 * PATIENCE)  # the networks are loaded first
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(f"{address}/#/mirror")
+        page.goto(f"{address}#/mirror")
         page.click(".mirror .start")
         wait_for_frames(page, 6)
         assert "frames/s" in page.inner_text(".mirror .rate")
@@ -92,4 +65,3 @@ def test_the_mirror_shows_frames_and_changes_garments(address: str, camera: Path
         page.click(".mirror .start")
         assert page.inner_text(".mirror .start") == "Start the camera"
         assert not wrong
-        browser.close()
