@@ -125,7 +125,7 @@ def server(folders: tuple[Path, Path], votes: rating.Votes) -> Iterator[RatingSe
 def ask(server: RatingServer, path: str, body: object = None, **headers: str) -> bytes:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(server.address + path, data, headers)
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         return bytes(reply.read())
 
 

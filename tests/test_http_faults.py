@@ -47,7 +47,7 @@ def gone(*_: Any, **__: Any) -> None:
 
 def test_a_database_that_is_away_is_told_and_comes_back(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = {kind: client.post(f"/v1/{kind}", files={"photo": photo()}).json()["id"] for kind in ("people", "garments")}
-    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "10"}
+    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "60"}
     id = client.post("/v1/fittings", data=form).headers["vestiary-fitting"]
     with monkeypatch.context() as patch:
         patch.setattr("vestiary.serve.database.Session", gone)

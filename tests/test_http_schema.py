@@ -50,7 +50,7 @@ def furnish(client: TestClient) -> dict[str, str]:
     ids: dict[str, str] = {}
     for kind in KINDS:
         ids[kind] = client.post(f"/v1/{kind}", files={"photo": photo()}).json()["id"]
-    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "5"}
+    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "60"}
     ids["fittings"] = client.post("/v1/fittings", data=form, headers={"Accept": "application/json"}).json()["id"]
     pair = {"person": ids["people"], "garments": [ids["garments"]]}
     ids["batches"] = client.post("/v1/batches", json={"pairs": [pair], "engine": "paste"}).json()["id"]

@@ -92,7 +92,7 @@ def furnish(client: TestClient, owner: Headers) -> Ids:
     ids = {}
     for kind in ("people", "garments"):
         ids[kind] = client.post(f"/v1/{kind}", files={"photo": photo()}, headers=owner).json()["id"]
-    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "30"}
+    form = {"person_id": ids["people"], "garment_id": ids["garments"], "engine": "paste", "wait": "60"}
     answer = client.post("/v1/fittings", data=form, headers={**owner, "Accept": "application/json"})
     assert answer.json()["state"] == "done", answer.text
     ids["fittings"] = answer.json()["id"]

@@ -75,7 +75,7 @@ def upload(kind: Any, data: bytes, **head: Any) -> Iterator[Any]:
 def fitting(ids: dict[str, str], **changes: Any) -> tuple[dict[str, str], Any]:
     """The same order as a form and as a message."""
     asked = {"person": ids["person"], "garment": ids["garment"], "engine": "paste", **changes}
-    form = {"person_id": asked["person"], "garment_id": asked["garment"], "engine": asked["engine"], "wait": "10"}
+    form = {"person_id": asked["person"], "garment_id": asked["garment"], "engine": asked["engine"], "wait": "60"}
     message = pb.AddFittingRequest(person=asked["person"], garments=[asked["garment"]], engine=asked["engine"])
     if "keep_hours" in asked:
         form["keep_hours"], message.keep_hours = str(asked["keep_hours"]), asked["keep_hours"]
