@@ -14,12 +14,14 @@ import pytest
 
 pytest.importorskip("ray", reason="needs the ray extra")
 
+from bare_rooms import words_known
+
 from vestiary import images
 from vestiary.cluster import catalogue
 from vestiary.cluster.catalogue import Manifest, Summary, fit_catalogue
 from vestiary.cluster.pairs import chunks, read_pairs
 from vestiary.cluster.worker import Line, Worker
-from vestiary.errors import InputError, OptionError
+from vestiary.errors import GarmentError, InputError, OptionError
 
 Run = Callable[..., Summary]
 TABLE = """person,garment,garment2,category
@@ -169,3 +171,15 @@ def test_pairs_whose_actor_died_are_tried_one_by_one(run: Run, monkeypatch: pyte
 def test_an_ending_that_does_not_exist_is_refused(run: Run) -> None:
     with pytest.raises(OptionError):
         run(ending="bmp")
+
+
+def test_garments_may_be_left_out_where_the_engine_needs_none(run: Run, table: Path) -> None:
+    table.write_text("person\nperson.jpg\nother.jpg\n")
+    output = str(table.parent / "bare")
+    with words_known():
+        with pytest.raises(InputError, match="lacks a column"):
+            run()
+        with pytest.raises(GarmentError, match="nothing else to do"):
+            fit_catalogue(table, output, engine="words")
+        done = fit_catalogue(table, output, engine="words", options={"prompt": "red"})
+    assert (done.pairs, done.done, done.failed) == (2, 2, 0)

@@ -13,16 +13,16 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vestiary.api import check_options
+from vestiary.api import check_options, check_request
 from vestiary.cluster.pairs import Pair, chunks, read_pairs
 from vestiary.cluster.remote import connect
 from vestiary.cluster.worker import ENDINGS, Line, Work, Worker
-from vestiary.errors import OptionError
+from vestiary.errors import OptionError, WeightsError
 from vestiary.registry import load_engine
 from vestiary.serve.store import Store
 
@@ -124,8 +124,11 @@ def fit_catalogue(
     if ending not in ENDINGS:
         raise OptionError(f"pictures are not written as .{ending} here.", hint=f"Choose of: {', '.join(ENDINGS)}.")
     output = output if "://" in output else str(Path(output).resolve())  # actors have working folders of their own
-    checked = check_options(load_engine(engine).Options, options).model_dump(mode="json")
+    chosen = load_engine(engine)
+    checked = check_options(chosen.Options, options).model_dump(mode="json")
     pairs = read_pairs(table, engine, checked)
+    with suppress(WeightsError):  # which need not be on this machine
+        check_request(engine, chosen, min((len(pair.garments) for pair in pairs), default=1), checked)
     manifest = Manifest(output)
     before = manifest.lines()
     left = {pair.key: pair for pair in pairs if not _is_settled(before.get(pair.key), retry)}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vestiary import registry
 from vestiary.errors import InputError, MissingExtraError, OptionError
 from vestiary.types import CATEGORIES
 
@@ -34,7 +35,7 @@ class Pair:
 def read_pairs(table: str | Path, engine: str, options: Mapping[str, Any]) -> list[Pair]:
     """The rows of a .csv or .parquet with the columns person, garment [garment2 …] [category …], each pair once.
 
-    Some 500 bytes of memory for each pair.
+    Garments may be left out for an engine that needs none. Some 500 bytes of memory for each pair.
 
     Raises:
         InputError: the table cannot be read, or lacks a column or a value.
@@ -42,7 +43,9 @@ def read_pairs(table: str | Path, engine: str, options: Mapping[str, Any]) -> li
     """
     rows, names = _rows(Path(table))
     numbers = sorted((match[1] for name in names if (match := _GARMENT.fullmatch(name))), key=lambda n: int(n or 1))
-    if "person" not in names or "" not in numbers:
+    known = registry.list_engines().get(engine)
+    bare = known is not None and not known.needs_garment
+    if "person" not in names or not (bare or "" in numbers):
         hint = "It needs the columns person and garment; it may have garment2 …, category, category2 …"
         raise InputError(f"{table} lacks a column.", hint=hint)
     kinds = {match[1] for name in names if (match := _CATEGORY.fullmatch(name))}
@@ -50,7 +53,7 @@ def read_pairs(table: str | Path, engine: str, options: Mapping[str, Any]) -> li
     pairs: dict[str, Pair] = {}
     for line, row in enumerate(rows, start=1):
         worn = [number for number in numbers if row[f"garment{number}"]]
-        if not row["person"] or not worn:
+        if not row["person"] or not (bare or worn):
             raise InputError(f"row {line} of {table} has no person, or no garment.", hint="Fill it in or remove it.")
         categories = tuple(row[f"category{number}"] or None if number in kinds else None for number in worn)
         if unknown := set(categories) - {None, *CATEGORIES}:

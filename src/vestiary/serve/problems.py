@@ -39,6 +39,7 @@ _TOLD = {
     415: "The picture cannot be read.",
     422: "A field, an option or a photo that cannot serve.",
     429: "Too many requests, or too much work waits; `Retry-After` says for how many seconds.",
+    451: "The licence of the engine's weights has not been accepted here.",
     500: "A fault of the service.",
     501: "Something optional is not installed here.",
     503: "The service cannot do this now.",

@@ -34,7 +34,7 @@ _waiting = anyio.CapacityLimiter(256)  # threads that only wait; work has the th
     summary="Ask for a fitting",
     response_class=Response,
     responses={
-        **answers(400, 404, 408, 409, 413, 415, 501, 507),
+        **answers(400, 404, 408, 409, 413, 415, 451, 501, 507),
         **PICTURE,
         202: {"model": FittingRecord, "description": "Not done in time; ask for it later at `Location`."},
     },

@@ -52,7 +52,11 @@ class Erased(BaseModel):
 
 
 @router.post(
-    "/v1/batches", status_code=202, tags=["batches"], summary="Ask for many fittings", responses=answers(404, 409)
+    "/v1/batches",
+    status_code=202,
+    tags=["batches"],
+    summary="Ask for many fittings",
+    responses=answers(400, 404, 409, 451, 501),
 )
 def add_batch(
     order: BatchOrder,
