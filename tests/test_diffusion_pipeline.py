@@ -259,6 +259,30 @@ def test_previews_are_fitted_to_the_autoencoder() -> None:
     assert torch.allclose(latents.preview(code, latents.preview_map(code, pictures)), small, atol=0.02)
 
 
+@pytest.mark.parametrize("concat", ["width", "height"])
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+def test_a_preview_is_the_clean_latents_in_colours(concat: latents.Concat, kind: str) -> None:
+    noisy, prediction = torch.randn(2, 1, 4, 8, 6, generator=latents.seeded(1)).tile(1, 2, 1, 1, 2)
+    linear = torch.randn(5, 3, generator=latents.seeded(2)) / 3
+    levels = [schedulers.Level(0.6, 0.8, kind), schedulers.Level(0.8, 0.6, kind)]
+    previews = latents.Previews(linear, levels, 2, concat)
+    for step, level in enumerate(levels):
+        clean = latents.place(level.clean(prediction, noisy), 0, 2, concat)
+        expected = (latents.preview(clean, linear)[0].permute(1, 2, 0).numpy() + 1) * 127.5
+        seen = previews.picture(step, noisy, prediction)
+        assert seen.dtype == np.uint8
+        assert np.abs(seen - expected).max() < 0.51, "rounded, and beyond black and white cut off"
+
+
+def test_what_comes_out_can_be_learnt_from(model: TryOnModel, conditions: Conditions) -> None:
+    """The network runs in inference mode; what is made in it could not be kept for a gradient."""
+    weight = torch.ones(1, requires_grad=True)
+    for guidance in (1, 2):
+        made = run(model, conditions, guidance=guidance)
+        (made * weight).sum().backward()
+    assert weight.grad is not None
+
+
 def test_low_then_high_resolution(model: TryOnModel) -> None:
     conditions = conditions_of(figures.person(), [figures.garment("tee_white.jpg")], height=128, width=96)
     told: list[tuple] = []

@@ -1,12 +1,13 @@
 """How long a step of our try-on pipeline takes, beside diffusers' own inpainting pipeline with the same UNet and size.
 
-    python tools/diffusion_speed.py [tiny] [middle] [--steps 6] [--rounds 5] [--device cpu] [--dtype float32]
+    python tools/diffusion_speed.py [tiny] [middle] [--steps 6] [--rounds 5] [--small 1] [--device cpu] [--dtype …]
 
 Person and garment side by side are a picture of twice the width to the plain pipeline, so both UNets work on the same
-latents; both use guidance, the same scheduler and a text of 77 tokens. The three take turns in one process. Measured
-are the UNet's calls, the same in all, and what lies between two of them, in which alone the pipelines differ; a step is
-the middle of all calls and the middle of a pipeline's own pauses. (On a CPU: the processor's time, which other work
-lengthens by less.) A ratio above 1 means that ours is quicker. Weights are random.
+latents; both use guidance, the same scheduler and a text of 77 tokens. The plain one, ours, and ours with a preview at
+every step take turns in one process, in another order every round. A step is a call of the UNet and what lies between
+it and the next; of all steps the middle one. A ratio, plain over ours, is the middle one of all rounds; above 1 ours is
+quicker. (On a CPU: the processor's time, which other work lengthens by less.) Weights are random. `--small N` divides
+the picture's sides: then little is left but what the pipelines cost beside arithmetic, in which alone they differ.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DPMSolverMultistepScheduler, StableDiffusionInpaintPipeline, UNet2DConditionModel
+from numpy.typing import NDArray
 
 from vestiary.diffusion.conditions import Conditions
 from vestiary.diffusion.latents import seeded
@@ -49,14 +50,14 @@ def model_of(size: str) -> TryOnModel:
     return model
 
 
-def conditions_of(model: TryOnModel) -> Conditions:
+def conditions_of(model: TryOnModel, width: int, height: int) -> Conditions:
     """Noise in the shapes of pictures: the time does not depend on what they show."""
-    pictures = torch.rand(3, 1, 3, HEIGHT, WIDTH, generator=seeded(1)) * 2 - 1
-    mask = torch.zeros(1, 1, HEIGHT, WIDTH)
-    mask[..., HEIGHT // 4 : HEIGHT // 2, WIDTH // 4 : -WIDTH // 4] = 1
+    pictures = torch.rand(3, 1, 3, height, width, generator=seeded(1)) * 2 - 1
+    mask = torch.zeros(1, 1, height, width)
+    mask[..., height // 4 : height // 2, width // 4 : -width // 4] = 1
     text = torch.randn(2, 1, 77, model.unet.config.cross_attention_dim, generator=seeded(2))
-    frame = Frame.around((WIDTH, HEIGHT), (WIDTH, HEIGHT))
-    worn = torch.ones(1, 1, 1, HEIGHT, WIDTH)
+    frame = Frame.around((width, height), (width, height))
+    worn = torch.ones(1, 1, 1, height, width)
     return Conditions(pictures[0], mask, pictures[1], pictures[2:], worn, frame, text=text[0], negative_text=text[1])
 
 
@@ -79,25 +80,28 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", default=["tiny", "middle"], choices=["tiny", "middle"])
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--small", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     logging.getLogger("diffusers").setLevel(logging.ERROR)
-    print(
-        "| UNet | parameters | its call, ms | + plain | + ours | + ours with previews | plain / ours | with previews |"
-    )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| UNet | parameters | a step, ms (of it beside the UNet): plain | ours | with previews |", end="")
+    print(" plain / ours | plain / with previews |\n|" + " --- |" * 7)
     for size in args.sizes:
         model = model_of(size).to(args.device, getattr(torch, args.dtype))
-        unet, plain, ours, shown = compare(model, args)
+        times = compare(model, args)  # rounds, pipelines, steps, UNet and pause
+        middle = np.median(times, axis=(0, 2))
+        whole = times.sum(axis=3)
+        ratios = np.median(np.median(whole[:, :1], axis=2) / np.median(whole, axis=2), axis=0)
+        cells = [f"{unet + pause:.2f} ({pause:.2f})" for unet, pause in middle]
+        cells += [f"{ratio:.4f}" for ratio in ratios[1:]]
         count = sum(weight.numel() for weight in model.unet.parameters())
-        pauses = f"{plain:.2f} | {ours:.2f} | {shown:.2f}"
-        ratios = " | ".join(f"{(unet + plain) / (unet + other):.4f}" for other in (ours, shown))
-        print(f"| {size} | {count / 1e6:.1f} M | {unet:.1f} | {pauses} | {ratios} |")
+        print(f"| {size} | {count / 1e6:.1f} M | {' | '.join(cells)} |")
 
 
-def compare(model: TryOnModel, args: argparse.Namespace) -> tuple[float, float, float, float]:
-    """Milliseconds of the UNet's call, and between two of them in: the plain pipeline, ours, ours with previews."""
+def compare(model: TryOnModel, args: argparse.Namespace) -> NDArray[np.float64]:
+    """`(rounds, 3, steps - 1, 2)`: milliseconds of the UNet's call and from it to the next one, in the plain pipeline,
+    ours, and ours with previews."""
     calls: list[float] = []
     clock = time.process_time if args.device == "cpu" else time.perf_counter
 
@@ -108,7 +112,8 @@ def compare(model: TryOnModel, args: argparse.Namespace) -> tuple[float, float, 
 
     model.unet.register_forward_pre_hook(note)
     model.unet.register_forward_hook(note)
-    conditions, plain = conditions_of(model), plain_of(model)
+    width, height = WIDTH // args.small, HEIGHT // args.small
+    conditions, plain = conditions_of(model, width, height), plain_of(model)
     options = DiffusionOptions(steps=args.steps, guidance=GUIDANCE)
     text = conditions.text, conditions.negative_text
     words = [one.to(args.device, model.unet.dtype) for one in text if one is not None]
@@ -120,8 +125,8 @@ def compare(model: TryOnModel, args: argparse.Namespace) -> tuple[float, float, 
             negative_prompt_embeds=words[1],
             image=torch.cat([wide, wide], dim=-1),
             mask_image=torch.cat([conditions.mask, 0 * conditions.mask], dim=-1),
-            height=HEIGHT,
-            width=2 * WIDTH,
+            height=height,
+            width=2 * width,
             num_inference_steps=args.steps,
             guidance_scale=GUIDANCE,
             generator=seeded(0),
@@ -133,17 +138,15 @@ def compare(model: TryOnModel, args: argparse.Namespace) -> tuple[float, float, 
     def run_shown() -> None:
         sample(model, conditions, options, generator=seeded(0), on_step=lambda *_: None)
 
-    pauses: dict[Any, list[float]] = {run_plain: [], run_ours: [], run_shown: []}
-    inside: list[float] = []
-    for number in range(args.rounds + 1):
-        for run, found in pauses.items():
+    runs = (run_plain, run_ours, run_shown)
+    times = np.zeros((args.rounds, len(runs), args.steps - 1, 2))
+    for number in range(-1, args.rounds):  # the first round warms up
+        for turn in range(len(runs)):
+            which = (number + turn) % len(runs)
             calls.clear()
-            run()
-            if number:  # the first round warms up
-                inside.extend(1000 * np.diff(calls)[::2])
-                found.extend(1000 * np.diff(calls)[1::2])
-    plain_pause, our_pause, shown_pause = (median(found) for found in pauses.values())
-    return median(inside), plain_pause, our_pause, shown_pause
+            runs[which]()
+            times[number, which] = 1000 * np.diff(calls)[:-1].reshape(-1, 2)
+    return times
 
 
 if __name__ == "__main__":

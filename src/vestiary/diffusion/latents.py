@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from vestiary.diffusion.schedulers import Level
 
 Concat = Literal["width", "height"]
 Generators: TypeAlias = "torch.Generator | Sequence[torch.Generator]"
@@ -86,3 +91,43 @@ def preview(latents: Tensor, linear: Tensor) -> Tensor:
     """`(B, 3, h, w)` in -1..1: the colours of latents by `preview_map`."""
     colours = torch.einsum("bchw,ck->bkhw", latents, linear[:-1]) + linear[-1][:, None, None]
     return colours.clamp(-1, 1)
+
+
+class Previews:
+    """Small pictures of what a network sees coming, in the size of the person's latents.
+
+    Clean latents are a weighted sum of what the network saw and what it said, and colours are linear in latents: so a
+    picture is two small products. They are NumPy's, since after a network's call the processor's caches are empty, and
+    every operation of PyTorch costs many times its arithmetic.
+    """
+
+    def __init__(self, linear: Tensor, levels: Sequence[Level], places: int, concat: Concat) -> None:
+        """
+        Args:
+            linear: of `preview_map`.
+            levels: of the steps.
+            places: how many a picture of latents has; the first is shown.
+            concat: how they lie.
+        """
+        colours = np.float32(127.5) * linear.cpu().numpy()  # -1..1 are 256 steps
+        shares = [level.clean(*torch.eye(2)).tolist() for level in levels]
+        self.steps = [(saw * colours[:-1].T, said * colours[:-1].T) for said, saw in shares]
+        self.constant = colours[-1][:, None] + np.float32(127.5 + 0.5)  # which rounds
+        self.places = (1, places) if concat == "width" else (places, 1)
+
+    def picture(self, step: int, noisy: Tensor, prediction: Tensor) -> NDArray[np.uint8]:
+        """`(h, w, 3) uint8`: the first picture of the batch after a step, from 0.
+
+        Args:
+            step: number.
+            noisy: `(B, 4, h, w)`, what the network saw.
+            prediction: `(B, 4, h, w)`, what it said.
+        """
+        of_noisy, of_prediction = self.steps[step]
+        saw, said = (latents.cpu().numpy()[0] for latents in (noisy, prediction))
+        channels, height, width = saw.shape
+        colours = of_noisy @ saw.reshape(channels, -1)
+        colours += of_prediction @ said.reshape(channels, -1)
+        colours += self.constant
+        whole = colours.clip(0, 255, out=colours).astype(np.uint8).reshape(3, height, width)
+        return whole[:, : height // self.places[0], : width // self.places[1]].transpose(1, 2, 0)

@@ -28,9 +28,6 @@ from vestiary.diffusion.schedulers import Level
 from vestiary.errors import Cancelled
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from vestiary.registry import OnStep
 
 
@@ -52,12 +49,14 @@ class Given:
     """What the UNet is told at every step, with the pass without garment and prompt first if there is guidance.
 
     Attributes:
-        seen: `(P, B, 9 or 8, h, w)`, P passes: 2 with guidance, else 1; the first 4 are the noisy latents of the step.
+        seen: `(P·B, 9 or 8, h, w)`, P passes: 2 with guidance, else 1.
+        noisy: `(P, B, 4, h, w)`: a view of the first 4 channels of `seen`, which get the noisy latents of every step.
         text: `(P·B, T, D)`.
         controls: `(P·B, 3, H, W)` by kind, with black in the garments' places.
     """
 
     seen: Tensor
+    noisy: Tensor
     text: Tensor
     controls: dict[str, Tensor]
 
@@ -100,17 +99,18 @@ def sample(
     else:
         x = x * scheduler.init_noise_sigma
 
-    for number, t in enumerate(timesteps, 1):
+    total, levels = len(timesteps), [schedulers.level(scheduler, t) for t in timesteps]
+    previews = lat.Previews(colours, levels, places, concat)
+    for number, t in enumerate(timesteps):
         noisy = scheduler.scale_model_input(x, t)
-        told = given if control.applies(number, len(timesteps), options) else replace(given, controls={})
+        told = given if control.applies(number + 1, total, options) else replace(given, controls={})
         prediction = _predict(model, noisy, t, told, options)
         if guides:
-            prediction = _guided(prediction, noisy, t, schedulers.level(scheduler, t), guides, places, concat)
+            prediction = _guided(prediction, noisy, t, levels[number], guides, places, concat)
         x = scheduler.step(prediction, t, x, **extra, return_dict=False)[0]
         if on_step is not None:
-            clean = schedulers.level(scheduler, t).clean(prediction, noisy)
-            seen = lat.preview(lat.place(clean, 0, places, concat)[:1], colours)
-            if on_step(number, len(timesteps), "denoise", _picture(seen)) is False:
+            preview = previews.picture(number, noisy, prediction)
+            if on_step(number + 1, total, "denoise", preview) is False:
                 raise Cancelled("the fitting was cancelled.")
     return lat.decode(model.vae, lat.place(x, 0, places, concat))
 
@@ -147,20 +147,21 @@ def _given(
         picture = conditions.controls[kind].to(device, dtype)
         joined = lat.side_by_side([picture, *(torch.zeros_like(picture) for _ in garments)], concat)
         controls[kind] = joined.repeat(len(passes), 1, 1, 1)
-    return Given(seen.unflatten(0, (len(passes), -1)), text, controls)
+    return Given(seen, seen.unflatten(0, (len(passes), -1))[:, :, :4], text, controls)
 
 
 def _predict(model: TryOnModel, noisy: Tensor, t: Tensor, given: Given, options: DiffusionOptions) -> Tensor:
     """The UNet's word, with classifier-free guidance: away from the pass that sees neither garment nor prompt
     (Ho & Salimans 2022)."""
-    given.seen[:, :, :4] = noisy
-    seen = given.seen.flatten(0, 1)
-    residuals = _residuals(model, seen, t, given, options)
-    said = model.unet(seen, t, encoder_hidden_states=given.text, return_dict=False, **residuals)[0].float()
-    if len(given.seen) == 1:
+    # Inference mode keeps no books on a thousand small operations; weights that come and go in it could not be trained.
+    quick = options.offload == "none" and not options.compile
+    with torch.inference_mode() if quick else torch.no_grad():
+        given.noisy.copy_(noisy)
+        residuals = _residuals(model, given.seen, t, given, options)
+        said = model.unet(given.seen, t, encoder_hidden_states=given.text, return_dict=False, **residuals)[0].float()
+    if len(given.noisy) == 1:
         return said
-    without, wearing = said.chunk(2)
-    return without + options.guidance * (wearing - without)
+    return torch.lerp(*said.chunk(2), options.guidance)
 
 
 def _residuals(model: TryOnModel, seen: Tensor, t: Tensor, given: Given, options: DiffusionOptions) -> dict[str, Any]:
@@ -186,8 +187,3 @@ def _guided(
     for guide in guides:
         person = person + guide(person, lat.place(noisy, 0, places, concat), t)
     return level.prediction(lat.side_by_side([person, *garments], concat), noisy)
-
-
-def _picture(pictures: Tensor) -> NDArray[np.uint8]:
-    """`(H, W, 3) uint8` of the first of `(B, 3, H, W)` in -1..1."""
-    return ((pictures[0].permute(1, 2, 0) + 1) * 127.5).round().to("cpu", torch.uint8).numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -49,11 +50,17 @@ class Canvas:
         x0, y0, x1, y1 = self.window
         image = self.photo.copy()
         old, inside = image[y0:y1, x0:x1], self.edit > 0
-        depth = cv2.distanceTransform(np.pad(self.edit, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
-        alpha = np.clip(depth / np.float32(self.feather), 0, 1)[..., None]
-        mixed = old + alpha * ((picture.transpose(1, 2, 0) + 1) * np.float32(127.5) - old)
-        old[inside] = np.clip(mixed[inside] + 0.5, 0, 255).astype(np.uint8)
+        before = old[inside].astype(np.float32)
+        after = (picture.transpose(1, 2, 0)[inside] + 1) * np.float32(127.5)
+        mixed = before + self.alpha * (after - before)
+        old[inside] = np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
         return image
+
+    @cached_property
+    def alpha(self) -> F32:
+        """`(n, 1)` of the n pixels in the edit mask: how much of the picture counts, growing inwards to 1."""
+        depth = cv2.distanceTransform(np.pad(self.edit, 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        return np.asarray(np.clip(depth[self.edit > 0] / np.float32(self.feather), 0, 1)[:, None], np.float32)
 
     def small(self, side: int) -> Canvas:
         """The same with a photo of at most that many pixels on its longer side, for previews."""
