@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,6 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1800))
         if "browser" in marks:
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.fixture(autouse=True)
+def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk with room for everything that is said to be fetched; tests of a full one bring their own."""
+    usage = SimpleNamespace(total=10**13, used=0, free=10**13)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
 
 
 def standing(image: np.ndarray, source: str = "") -> Person:
