@@ -20,6 +20,8 @@ from vestiary.fitting.removal import in_front, legs_from, levels_of, removed, wa
 from vestiary.fitting.smooth import blur
 from vestiary.types import LOWER, Part, Person
 
+SLEEVED = 0.35  # shoulder units: a garment that reaches so far down the arm covers the whole shoulder
+
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
@@ -169,9 +171,25 @@ def take_away(
         skin = np.maximum(skin, legs * (level > legs_from(cloths) - 0.15 * body.unit))
     elif not keeps_lower or agnostic.lower_end < math.inf:
         skin = np.maximum(skin, legs)
+    skin = skin * _not_under_sleeves(body, cloths, canvas.edited.shape)
     canvas.lay(agnostic.skin, away * skin, kind=Kind.SKIN)
     if keeps_lower and agnostic.lower is not None:
         canvas.lay(agnostic.lower, away * np.maximum(trunk, legs) * below * (1 - arms), kind=Kind.LOWER)
+
+
+def _not_under_sleeves(body: Body, cloths: Sequence[Cloth], shape: tuple[int, int]) -> F32:
+    """0 on the outer half of the shoulders that get a sleeve, 1 elsewhere: a sleeve lets no skin show outside of it."""
+    hidden = np.zeros(shape, np.uint8)
+    for side in SIDES:
+        if max((c.placement.cuffs[side] for c in cloths), default=0.0) < SLEEVED * body.unit:
+            continue
+        limb = body.arms[side]
+        root = limb_mask(limb, shape, grow=2.0, end=SLEEVED * body.unit) > 0
+        rows, columns = np.nonzero(root)
+        middle, outward = limb.at(0.5 * SLEEVED * body.unit), limb.outward(0.5 * SLEEVED * body.unit)
+        beyond = (columns - middle[0]) * outward[0] + (rows - middle[1]) * outward[1] > 0
+        hidden[rows[beyond], columns[beyond]] = 255
+    return cast(F32, 1 - cv2.GaussianBlur(hidden, (0, 0), 0.8).astype(np.float32) / 255)
 
 
 def bare_arms(
@@ -181,8 +199,11 @@ def bare_arms(
 
     Where a new sleeve will cover the arm anyway, and at the shoulder, which belongs to the torso, there is no arm.
     """
-    seen = person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM).astype(np.float32)
-    seen = cv2.GaussianBlur(seen, (0, 0), 0.8)
+    bare = person.is_part(Part.LEFT_ARM, Part.RIGHT_ARM)
+    limbs = bare | person.is_part(Part.LEFT_HAND, Part.RIGHT_HAND)
+    # The hands are laid on top later: of two soft edges at the wrist, one would let the cloth behind shine through.
+    seen = cv2.GaussianBlur(bare.astype(np.float32), (0, 0), 0.8)
+    seen[limbs] = cv2.GaussianBlur(limbs.astype(np.float32), (0, 0), 0.8)[limbs]
     made = agnostic.arms.astype(np.float32) / 255 * (gone.astype(np.float32) / 255)
     colour = photo.astype(np.float32)
     made_only = made * (1 - seen)

@@ -52,6 +52,17 @@ def torso_length(pose: Points) -> float:
     return max(length, 0.8 * float(np.linalg.norm(shoulders[0] - shoulders[1])), 4.0)
 
 
+def hand_distance(points: Floats, pose: Points, side: str) -> Floats:
+    """Distance of `(N, 2)` points to the bones of the hand of a side ("LEFT", "RIGHT"), in half-widths of a hand."""
+    return _distance(points, pose, {Part[f"{side}_HAND"]})
+
+
+def neck_distance(points: Floats, pose: Points) -> Floats:
+    """Distance of `(N, 2)` points to the line from the head to mid-shoulders, in half-widths of a neck."""
+    _, start, end, thickness = _bones(pose)[0]
+    return _to_segment(points, start, end) / np.float32(thickness)
+
+
 def _bones(pose: Points) -> list[tuple[Part, Floats, Floats, float]]:
     at, unit = pose[:, :2].astype(np.float32), torso_length(pose)
     middle = at[[Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER]].mean(0)
@@ -127,6 +138,9 @@ _SIDED = {"arm": "LEFT_ARM", "hand": "LEFT_HAND", "leg": "LEFT_LEG"}
 def _nearest(points: Floats, pose: Points, side: str, kind: str) -> Floats:
     """Distance to the nearest bone of a leg, or of an arm with its hand, in units of the limb's thickness."""
     limb = ("LEG",) if kind == "leg" else ("ARM", "HAND")
-    wanted = {Part[f"{side}_{part}"] for part in limb}
+    return _distance(points, pose, {Part[f"{side}_{part}"] for part in limb})
+
+
+def _distance(points: Floats, pose: Points, wanted: set[Part]) -> Floats:
     distances = [_to_segment(points, a, b) / thick for part, a, b, thick in _bones(pose) if part in wanted]
     return np.asarray(np.min(distances, axis=0), np.float32)

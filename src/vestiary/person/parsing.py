@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vestiary import inference
 from vestiary.person.framing import HEIGHT, WIDTH
+from vestiary.person.hands import complete_hands
 from vestiary.person.limbs import with_sides
 from vestiary.person.skin import settle_sleeves
 from vestiary.person.tidy import tidy
@@ -101,7 +102,9 @@ def parse_parts(image: Picture, pose: Points, silhouette: Mask) -> Mask:
     to_grid = grid.matrix()
     placed = pose.astype(np.float32)
     placed[:, :2] = pose[:, :2] @ to_grid[:, :2].T + to_grid[:, 2]
-    labels = settle_sleeves(tidy(shares, grid.cut(silhouette), CLASSES), grid.cut(image), CLASSES)
+    photo = grid.cut(image)
+    labels = settle_sleeves(tidy(shares, grid.cut(silhouette), CLASSES), photo, CLASSES)
+    labels = complete_hands(labels, photo, placed, CLASSES)
     return grid.lay_back(with_sides(labels, placed, CLASSES), image.shape)
 
 

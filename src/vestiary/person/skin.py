@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vestiary.types import Mask, Picture
 
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 BINS = (8, 24, 24)  # of the colour histogram: lightness coarse, because arms lie in other light than the face
 SURE = 2.0  # mean log-likelihood ratio around a pixel that speaks for cloth
@@ -37,15 +38,13 @@ def settle_sleeves(labels: Mask, photo: Picture, classes: tuple[str, ...]) -> Ma
         classes: the parser's classes by name.
     """
     clothes = np.isin(labels, [classes.index(name) for name in CLOTHES])
-    colours = _binned(photo)
+    colours = binned(photo)
     face = cv2.erode((labels == classes.index("face")).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     if face.sum() < LEAST or clothes.sum() < LEAST:
         return labels
-    skin, cloth = _histogram(colours[face]), _histogram(colours[clothes])
-    if np.minimum(skin, cloth).sum() > ALIKE:
+    ratio = likelihood_ratio(colours, face, clothes, max(3, len(labels) // 120) | 1)
+    if ratio is None:
         return labels
-    side = max(3, len(labels) // 120) | 1
-    ratio = cv2.blur(np.log((skin + 1e-4) / (cloth + 1e-4)).astype(np.float32)[colours], (side, side))
     count, pieces = cv2.connectedComponents((labels == classes.index("arm")).astype(np.uint8), connectivity=8)
     sleeve = np.zeros(labels.shape, bool)
     for number in range(1, count):
@@ -60,7 +59,26 @@ def settle_sleeves(labels: Mask, photo: Picture, classes: tuple[str, ...]) -> Ma
     return settled
 
 
-def _binned(photo: Picture) -> NDArray[np.int32]:
+def likelihood_ratio(colours: NDArray[np.int32], skin: Flags, cloth: Flags, side: int) -> Floats | None:
+    """`(h, w)`: how much more each place looks like that skin than like that cloth, as a mean log-likelihood ratio.
+
+    Args:
+        colours: `(h, w)` as from `binned`.
+        skin: places that are skin.
+        cloth: places that are cloth.
+        side: pixels of the square over which the mean is taken.
+
+    Returns:
+        None if the two are so alike that colour tells nothing.
+    """
+    its, others = _histogram(colours[skin]), _histogram(colours[cloth])
+    if np.minimum(its, others).sum() > ALIKE:
+        return None
+    ratio = np.log((its + 1e-4) / (others + 1e-4)).astype(np.float32)[colours]
+    return np.asarray(cv2.blur(ratio, (side, side)), np.float32)
+
+
+def binned(photo: Picture) -> NDArray[np.int32]:
     """`(h, w)`: the number of each pixel's colour bin in CIELAB."""
     lab = cv2.cvtColor(photo, cv2.COLOR_RGB2LAB).astype(np.int32)
     steps = [(lab[..., k] * BINS[k]) >> 8 for k in range(3)]
