@@ -46,6 +46,7 @@ def describe(name: str) -> dict[str, Any]:
         "licence": spec.licence,
         "installed": not spec.missing,
         "install": spec.install,
+        "needs_garment": spec.needs_garment,
         "options": schema,
     }
 
