@@ -186,6 +186,16 @@ def test_no_process_waits_for_another_for_latents(
     assert samples[0]["target"].dtype == torch.float16
 
 
+def test_a_validation_makes_no_more_pairs_than_it_looks_at(data: Path, start: Path, tmp_path: Path) -> None:
+    assert len(sources(data, validation=True)) == 2
+    for count in (1, 2):
+        settings = config(data, tmp_path / "kept", start, validation=count)
+        recipe = make_recipe(DiffusionRecipe, settings, tmp_path)
+        assert recipe.validate(recipe.networks)["loss"] > 0
+        assert len(list((tmp_path / "kept").glob("*.npz"))) == count
+        assert len(list((tmp_path / "kept").glob("latents-*/*.npz"))) == count
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_a_resumed_run_ends_in_the_same_weights(
     method: str, data: Path, kept: Path, start: Path, tmp_path: Path
