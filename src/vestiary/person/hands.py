@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vestiary.person.limbs import HAND, divide_skin, hand_distance, neck_distance, torso_length
+from vestiary.person.limbs import HAND, arm_distance, hand_distance, neck_distance, torso_length
 from vestiary.person.skin import binned, likelihood_ratio
-from vestiary.types import Joint, Part
+from vestiary.types import Joint
 
 if TYPE_CHECKING:
     from vestiary.types import Mask, Picture, Points
@@ -55,7 +55,7 @@ def complete_hands(labels: Mask, photo: Picture, pose: Points, classes: tuple[st
         grown = beyond_wrist & _grown(here, photo[window], distance, classes)
         here[grown] = hand
         if strayed.any() or grown.any():
-            own = divide_skin(points, pose).reshape(here.shape) == Part[f"{side}_HAND"]
+            own = (arm_distance(points, pose) > distance.ravel()).reshape(here.shape)
             here[own & _touching(strayed | grown, (here == arm) & (distance < REACH))] = hand
     return completed
 

@@ -57,6 +57,11 @@ def hand_distance(points: Floats, pose: Points, side: str) -> Floats:
     return _distance(points, pose, {Part[f"{side}_HAND"]})
 
 
+def arm_distance(points: Floats, pose: Points) -> Floats:
+    """Distance of `(N, 2)` points to the bones of both arms without the hands, in half-widths of an arm there."""
+    return _distance(points, pose, {Part.LEFT_ARM, Part.RIGHT_ARM})
+
+
 def neck_distance(points: Floats, pose: Points) -> Floats:
     """Distance of `(N, 2)` points to the line from the head to mid-shoulders, in half-widths of a neck."""
     _, start, end, thickness = _bones(pose)[0]
