@@ -39,7 +39,7 @@ PLAN: dict[str, Any] = {"batch": 4, "workers": 0, "threads": 1, "log_steps": 1, 
 
 @pytest.fixture(scope="module", autouse=True)
 def seen() -> Iterator[None]:
-    def drawn(kind: str, person: Any, frame: Any) -> torch.Tensor:
+    def drawn(kind: str, person: Any, frame: Any, **_: Any) -> torch.Tensor:
         """The top's own colour, which a branch can make much of."""
         colour = torch.from_numpy(person.image[150, 150].astype("float32")) / 255
         return colour[:, None, None].expand(3, *frame.size[::-1])

@@ -137,6 +137,7 @@ def _try(sample: Sample, name: str) -> None:
         "agnostic_mask": sample.read_agnostic_mask,
         "parse": sample.read_labels,
         "pose": sample.read_keypoints,
+        "depth": sample.read_depth,
     }
     if name in readers:
         readers[name]()

@@ -40,6 +40,7 @@ class Sample:
         parse: label map of the person.
         densepose: DensePose picture of the person.
         pose: file with the joints of the person (synthetic pairs have them in `facts`).
+        depth: how far from the camera the person is, pixel by pixel (synthetic pairs).
         category: the garment's, when the layout tells it.
         region: which half of the body the garment covers, when the layout tells no more.
         labels: which table of `vestiary.datasets.labels` the parse map follows.
@@ -58,6 +59,7 @@ class Sample:
     parse: Path | None = None
     densepose: Path | None = None
     pose: Path | None = None
+    depth: Path | None = None
     category: Category | None = None
     region: Region | None = None
     labels: labels.LabelSet = "parts"
@@ -126,6 +128,15 @@ class Sample:
         pose = self.facts.get("pose")
         return None if pose is None else np.array(pose, np.float32).reshape(33, 4)
 
+    def read_depth(self) -> NDArray[np.float32]:
+        """`(H, W) float32` metres from the camera's plane; 0 where nobody is."""
+        path = self._have("depth")
+        with _opened(path) as picture:
+            stored = np.asarray(picture)
+        if stored.ndim != 2:
+            raise ImageError(f"{path} is no map of distances.", hint="It has one channel, in millimetres.")
+        return stored.astype(np.float32) / np.float32(1000)
+
     def read_landmarks(self) -> Points | None:
         """`(28, 3) float32` of the garment as in `Garment.landmarks`, where the layout has them (synthetic pairs)."""
         marks = self.facts.get("landmarks")
@@ -143,7 +154,10 @@ class Sample:
         return {name: getattr(self, name) for name in PATHS}
 
 
-PATHS = ("person", "garment", "target", "garment_mask", "agnostic", "agnostic_mask", "parse", "densepose", "pose")
+PATHS = (
+    *("person", "garment", "target", "garment_mask"),
+    *("agnostic", "agnostic_mask", "parse", "densepose", "pose", "depth"),
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,6 +60,7 @@ def _sample(shelf: Shelf, item: dict[str, Any], worn: dict[str, Any]) -> Sample:
         target=_there(shelf, item["target"]) if paired else None,
         garment_mask=_there(shelf, b.get("mask")),
         parse=_there(shelf, a.get("parts")),
+        depth=_there(shelf, a.get("depth")),
         category=b.get("category"),
         labels="parts",
         facts={

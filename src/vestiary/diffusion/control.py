@@ -57,7 +57,7 @@ def control_picture(kind: str, person: Person, frame: Frame, *, distance: F32 | 
         person: the scan that fills the frame.
         frame: how its photo lies in the working frame.
         distance: `(h, w)` in the photo's size, from the camera, in any unit, for depth that is known exactly, as of
-            synthetic people; else it is estimated from the pose.
+            synthetic people; 0 where it is not known. Without one it is estimated from the pose.
 
     Raises:
         OptionError: no such kind.
@@ -142,11 +142,8 @@ def estimated_distance(person: Person) -> F32:
     covered = np.isfinite(surface)
     if not covered.any():
         return np.zeros((height, width), np.float32)
-    _, labels = cv2.distanceTransformWithLabels((~covered).view(np.uint8), cv2.DIST_L2, 5, labelType=1)
-    of_label = np.zeros(int(labels.max()) + 1, np.float32)
-    of_label[labels[covered]] = surface[covered]
-    filled = np.where(covered, surface, of_label[labels])
-    return np.asarray(cv2.GaussianBlur(filled, (0, 0), max(0.03 * body.unit, 0.5)), np.float32)
+    blurred = cv2.GaussianBlur(_filled(surface, covered), (0, 0), max(0.03 * body.unit, 0.5))
+    return np.asarray(blurred, np.float32)
 
 
 def _in_space(person: Person) -> NDArray[np.float64]:
@@ -194,6 +191,16 @@ def _nearer(surface: F32, a: NDArray[np.float64], b: NDArray[np.float64], thick_
     np.minimum(part, np.where(away < radius, front, np.inf), out=part, casting="same_kind")
 
 
+def _filled(surface: F32, known: NDArray[np.bool_]) -> F32:
+    """The map with the value of the nearest known pixel wherever none is known; at least one is."""
+    _, labels = cv2.distanceTransformWithLabels((~known).view(np.uint8), cv2.DIST_L2, 5, labelType=1)
+    of_label = np.zeros(int(labels.max()) + 1, np.float32)
+    of_label[labels[known]] = surface[known]
+    return np.where(known, surface, of_label[labels])
+
+
 def _fitted(distance: F32, frame: Frame) -> F32:
     """A map of distances at the frame's inner size, each the nearest pixel's: a mean across an edge is no distance."""
-    return np.asarray(cv2.resize(np.asarray(distance, np.float32), frame.inner, interpolation=cv2.INTER_NEAREST))
+    small = np.asarray(cv2.resize(np.asarray(distance, np.float32), frame.inner, interpolation=cv2.INTER_NEAREST))
+    known = np.isfinite(small) & (small != 0)
+    return _filled(small, known) if known.any() else np.zeros_like(small)

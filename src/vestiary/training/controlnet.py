@@ -28,6 +28,9 @@ class ControlConfig(DiffusionData):
 
     start: Path = Field(description="Folder of the model that gets the branch.")
     kind: Literal["pose", "parts", "depth"] = Field("pose", description="Of the control pictures.")
+    depth: Literal["exact", "estimated"] = Field(
+        "exact", description="Of the kind depth, where the data has it; the engine shows an estimate."
+    )
     embedding: int = Field(16, ge=4, description="Channels of the first layer that sees the control picture.")
 
 
@@ -53,6 +56,11 @@ class ControlRecipe(Learner):
     def kinds(self) -> tuple[str, ...]:
         """The one kind."""
         return (self.config.kind,)
+
+    @property
+    def depth(self) -> Literal["exact", "estimated"]:
+        """As ordered, of the kind depth; the other kinds' kept pairs know none."""
+        return self.config.depth if self.config.kind == "depth" else "estimated"
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         """One."""

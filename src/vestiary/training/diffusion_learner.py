@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,12 +76,17 @@ class Learner:
         """Of control pictures that are needed."""
         return ()
 
+    @property
+    def depth(self) -> Literal["exact", "estimated"]:
+        """Of these control pictures, where the data has both."""
+        return "estimated"
+
     # -- data ----------------------------------------------------------------------------------------------------------
 
     def _keep(self) -> Keep:
         card = self.model.card
         size = {"height": card.height, "width": card.width, "places": card.garments, "agnostic": card.agnostic}
-        frames = Frames.model_validate({**size, "controls": self.kinds})
+        frames = Frames.model_validate({**size, "controls": self.kinds, "depth": self.depth})
         return Keep(self.config.kept or self.folder / "kept", frames)
 
     def _found(self, split: str) -> list[Source]:
@@ -104,8 +110,10 @@ class Learner:
         return torch.tensor(found.input_ids)
 
     def samples(self, split: str) -> Dataset[dict[str, Any]]:
-        """Pairs as latents, or as pictures."""
+        """Pairs as latents, or as pictures; of those held back only as many as are looked at, since each is made."""
         keep, found = self._keep(), self._found(split)
+        if split != "train":
+            found = list(islice((source for source in found if keep.pair(source) is not None), self.config.validation))
         kept = keep_latents(keep, found, self.view, self._settled().vae) if self.config.latents else None
         return Samples(keep, found, self.view, self.config.seed, kept)
 
@@ -170,8 +178,7 @@ class Learner:
     def _held_back(self) -> tuple[Samples, list[tuple[Source, Pair]]]:
         samples = self.samples("validation")
         assert isinstance(samples, Samples)
-        pairs = [(source, pair) for source in samples.found if (pair := samples.keep.pair(source)) is not None]
-        return samples, pairs[: self.config.validation]
+        return samples, [(source, pair) for source in samples.found if (pair := samples.keep.pair(source)) is not None]
 
     @torch.no_grad()
     def judge(self) -> dict[str, float]:

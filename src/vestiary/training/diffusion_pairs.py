@@ -53,6 +53,7 @@ class Frames(BaseModel):
     places: int = Field(1, ge=1, le=4, description="For garments.")
     agnostic: Literal["filled", "masked"] = Field("masked", description="What is shown where clothes go.")
     controls: tuple[str, ...] = Field((), description="Kinds of control pictures.")
+    depth: Literal["exact", "estimated"] = Field("estimated", description="Of control pictures, where data has both.")
 
 
 @dataclass(frozen=True)
@@ -139,23 +140,39 @@ class Listed:
         wearing = scan_person(sample.read_target())
         before = wearing if sample.target == sample.person else scan_person(sample.read_person())
         garment = read_garment(sample.read_garment(), category=sample.category, words=False)
-        return pair_of(before, wearing, [garment], frames, sample.caption)
+        exact = sample.depth is not None and frames.depth == "exact" and "depth" in frames.controls
+        distance = sample.read_depth() if exact else None
+        return pair_of(before, wearing, [garment], frames, sample.caption, distance)
 
 
-def pair_of(before: Person, wearing: Person, garments: Sequence[Garment], frames: Frames, caption: str = "") -> Pair:
+def pair_of(
+    before: Person,
+    wearing: Person,
+    garments: Sequence[Garment],
+    frames: Frames,
+    caption: str = "",
+    distance: NDArray[np.float32] | None = None,
+) -> Pair:
     """The pair of a person as handed in, the same person wearing the garments, and these.
 
+    Args:
+        distance: `(H, W)` from the camera in the first photo, if it is known exactly; 0 where nobody is.
+
     Raises:
-        InputError: the two photos have different shapes.
+        InputError: the two photos, or the photo and its distances, have different shapes.
     """
     if before.image.shape != wearing.image.shape:
         raise InputError("the photo and the true photo have different sizes.", hint="Leave this pair out.")
+    if distance is not None and distance.shape != before.image.shape[:2]:
+        raise InputError("the photo and its map of distances have different sizes.", hint="Leave this pair out.")
     size: dict[str, Any] = {"height": frames.height, "width": frames.width}
     photo = (before.image.shape[1], before.image.shape[0])
     window = widened(window_of(before), (frames.width, frames.height), photo)  # as the engine does
     same = wearing is before
     before = cut_to(before, window)
     wearing = before if same else cut_to(wearing, window)
+    if distance is not None:
+        distance = distance[window[1] : window[3], window[0] : window[2]]
     seen = conditions_of(before, garments, **size, places=frames.places, agnostic=frames.agnostic)
     target = seen if same else conditions_of(wearing, (), **size, agnostic=frames.agnostic)
     inside = np.zeros((frames.height, frames.width), np.uint8)
@@ -168,7 +185,7 @@ def pair_of(before: Person, wearing: Person, garments: Sequence[Garment], frames
         inside=inside,
         garments=np.stack([_picture(garment) for garment in seen.garments[0]]),
         worn=(seen.garment_masks[0].flatten(1).amax(1) > 0).numpy().astype(np.uint8),
-        controls=_controls(before, frames, seen),
+        controls=_controls(before, frames, seen, distance),
         caption=caption or caption_of(garments),
     )
 
@@ -177,11 +194,11 @@ def _picture(tensor: Tensor) -> U8:
     return ((tensor.permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def _controls(person: Person, frames: Frames, seen: Conditions) -> U8:
+def _controls(person: Person, frames: Frames, seen: Conditions, distance: NDArray[np.float32] | None) -> U8:
     shape = (frames.height, frames.width, 3)
     if not frames.controls:
         return np.zeros((0, *shape), np.uint8)
-    drawn = [control_picture(kind, person, seen.frame) for kind in frames.controls]
+    drawn = [control_picture(kind, person, seen.frame, distance=distance) for kind in frames.controls]
     return np.stack([_picture(picture * 2 - 1) for picture in drawn])
 
 
@@ -234,8 +251,9 @@ class Keep:
         table, mine = folder / "frames.json", frames.model_dump(mode="json")
         if table.is_file():
             kept = json.loads(table.read_text(encoding="utf-8"))
-            if wrong := [key for key, value in mine.items() if kept.get(key) != value]:
-                told = ", ".join(f"{key}={kept.get(key)}" for key in wrong)
+            before = {name: field.default for name, field in Frames.model_fields.items()} | kept  # older ones lack some
+            if wrong := [key for key, value in mine.items() if before[key] != value]:
+                told = ", ".join(f"{key}={before[key]}" for key in wrong)
                 hint = "Take the same values, or another folder: --set kept=DIR"
                 raise InputError(f"{folder} holds pairs with {told}.", hint=hint)
         else:
