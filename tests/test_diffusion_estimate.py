@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import figures
@@ -71,6 +72,36 @@ def test_what_costs_memory_and_what_saves_it() -> None:
     assert few.host == some.host == 4 * (specs.SD15_UNET + specs.SD_VAE)
     loaded = estimate.Run("catvton", catvton().extent, PHOTO, DiffusionOptions(), "cpu", loaded=True).need().device
     assert needs - loaded == 4 * (specs.SD15_UNET + specs.SD_VAE)
+
+
+def test_branches_pairs_and_anchors_cost_memory(tmp_path: Path) -> None:
+    plain, weights = catvton(guidance=1), 4 * (specs.SD15_UNET + specs.SD_VAE)
+    above = plain.need().device - weights
+    decoded = estimate.running(plain.extent, plain.size, plain.options)[1]
+    four = replace(plain, pairs=4).need().device - weights
+    assert 3.5 * above < four < 4 * above
+    hues = catvton(guidance=1, anchor="#c8102e", anchor_space="latents")
+    pixels = catvton(guidance=1, anchor="#c8102e")
+    assert 2 * decoded < hues.need().device - weights < 0.7 * (pixels.need().device - weights)
+    assert hues.with_options({"vae_slicing": True}).need() == plain.need(), "one picture at a time"
+    off = catvton(guidance=1, anchor="#c8102e", anchor_strength=0)
+    assert off.need() == plain.need()
+    model = tiny_model(text=False, controls=("pose",))
+    model.save(tmp_path / "tiny")
+    told = estimate.extent_of(str(tmp_path / "tiny"))
+    assert told.networks["controlnet_pose"] > 0
+    size, options = (96, 128), DiffusionOptions(guidance=1)
+    alone = estimate.running(told, size, options)[0]
+    held = estimate.running(told, size, DiffusionOptions(guidance=1, control_pose=0.5))[0]
+    pairs = estimate.running(told, size, options, 3)[0]
+    assert alone < held < pairs
+
+
+def test_an_anchor_that_does_not_fit_is_told_what_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each alone is not enough: it may look at latents, and at one picture at a time."""
+    has(monkeypatch, cpu=9)
+    with pytest.raises(MemoryShortError, match=r"fit: .*--anchor-space latents"):
+        catvton(anchor="garment", guidance=1).require()
 
 
 def test_told_with_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 """How much memory a run will take, told before anything is fetched, loaded or painted, and what would fit instead.
 
 A run holds the weights and, one after another, what lives inside the autoencoder and inside the UNet at their peaks.
-Both grow with the number of pixels, and hold besides their largest layer's weights once more, in the order in which
-the libraries multiply them. How many feature maps of a network's first level that comes to (`UNET_MAPS`, `VAE_MAPS`) is
-fitted to the table in docs/diffusion.md, measured on a CPU.
+Both grow with the number of pixels and of pictures, and hold besides their largest layer's weights once more, in the
+order in which the libraries multiply them. How many feature maps of a network's first level that comes to (`UNET_MAPS`
+and the others) is fitted to the tables in docs/diffusion.md, measured on a CPU.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 BYTES = room.BYTES
 UNET_MAPS, VAE_MAPS = 36, 10
+BRANCH_MAPS = 20  # what ControlNet branches add to the UNet's; two of them no more than one
+ENCODER_MAPS = 5  # of each picture that an anchor shows to the autoencoder at once
+GRADIENT_MAPS = 60  # of the decoder, kept for the way back where an anchor looks at pixels
+ANCHOR_VIEWS = 3  # of every picture, in other hues
 SIDES = (1024, 768, 640, 512, 384, 256)  # that are proposed where the asked one does not fit
 
 
@@ -78,6 +82,7 @@ class Run:
         device: where the networks compute.
         loaded: whether they are in memory already, and count no more.
         spare: bytes on the device that a model which is there now will give back.
+        pairs: how many people are dressed at once.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Run:
     device: str
     loaded: bool = False
     spare: int = 0
+    pairs: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -104,7 +110,7 @@ class Run:
     def need(self) -> Need:
         """The memory that it takes."""
         weights = 0 if self.loaded else weights_of(self.extent, self.options.dtype)
-        unet, vae = running(self.extent, self.size, self.options)
+        unet, vae = running(self.extent, self.size, self.options, self.pairs)
         if not self.device.startswith("cuda"):
             return Need(weights + max(unet, vae))
         item, offload = BYTES[self.options.dtype], self.options.offload
@@ -157,6 +163,10 @@ class Run:
     def _changes(self) -> Iterator[dict[str, Any]]:
         """Other options, those first that cost the picture least."""
         single: list[dict[str, Any]] = []
+        if _looks_at_pixels(self.options):
+            single.append({"anchor_space": "latents"})
+        if _is_anchored(self.options) and not self.options.vae_slicing:
+            single.append({"vae_slicing": True})
         if not self.options.vae_tiling:
             single.append({"vae_tiling": True})
         if self.options.dtype == "float32":
@@ -206,21 +216,38 @@ def weights_of(extent: Extent, dtype: str) -> int:
     return BYTES[dtype] * sum(extent.networks.values())
 
 
-def running(extent: Extent, size: tuple[int, int], options: DiffusionOptions) -> tuple[int, int]:
-    """Bytes that live inside the UNet, and inside the autoencoder, at their peaks.
+def running(extent: Extent, size: tuple[int, int], options: DiffusionOptions, pairs: int = 1) -> tuple[int, int]:
+    """Bytes that live inside the UNet with its branches, and inside the autoencoder, at their peaks.
 
     Args:
         extent: of the model.
         size: width and height of the working frame.
-        options: number format, guidance, tiling.
+        options: number format, guidance, branches, anchor, tiling, slicing.
+        pairs: how many people are dressed at once.
     """
     item, pixels = BYTES[options.dtype], size[0] * size[1]
     latents = pixels * extent.places // 4 ** (len(extent.vae) - 1)
     passes = 1 if options.guidance <= 1 else 2
     tiled = min(pixels, 2 * extent.tile**2) if options.vae_tiling else pixels  # and the tiles that are done
     again = 4 * _largest_layer(extent)
-    unet = UNET_MAPS * extent.unet[0] * latents * passes * item
-    return unet + again, VAE_MAPS * extent.vae[0] * tiled * item + again
+    maps = UNET_MAPS + (BRANCH_MAPS if options.control else 0)
+    unet = maps * extent.unet[0] * latents * passes * pairs * item
+    together = 1 if options.vae_slicing else pairs
+    of_pixels = [VAE_MAPS * tiled * together]
+    if _is_anchored(options):
+        shown = 1 if options.vae_slicing else ANCHOR_VIEWS * extent.places * pairs
+        of_pixels.append(ENCODER_MAPS * tiled * shown)
+    if _looks_at_pixels(options):
+        of_pixels.append(GRADIENT_MAPS * pixels * pairs)  # in tiles or not, all is kept
+    return unet + again, max(of_pixels) * extent.vae[0] * item + again
+
+
+def _is_anchored(options: DiffusionOptions) -> bool:
+    return bool(options.anchor) and options.anchor_strength > 0
+
+
+def _looks_at_pixels(options: DiffusionOptions) -> bool:
+    return _is_anchored(options) and options.anchor_space == "pixels"
 
 
 def _largest_layer(extent: Extent) -> int:
