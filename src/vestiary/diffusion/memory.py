@@ -19,8 +19,10 @@ from torch._dynamo.exc import TorchDynamoException
 from vestiary.diffusion.attention import attend
 from vestiary.diffusion.model import TryOnModel
 from vestiary.diffusion.options import DiffusionOptions
-from vestiary.diffusion.pool import keep_buffers
+from vestiary.diffusion.pool import keep_buffers, trim
 from vestiary.errors import MemoryShortError, OptionError
+
+AT_ONCE = 2**27  # bytes of weights that are laid anew before what they left is given back
 
 
 class Wanted(NamedTuple):
@@ -92,8 +94,8 @@ class Switches:
             undo(model.vae.disable_tiling)
         if options.channels_last:
             for network in (*networks, model.vae):
-                network.to(memory_format=torch.channels_last)
-                undo(network.to, memory_format=torch.contiguous_format)
+                undo(lay, network, torch.contiguous_format)
+                lay(network, torch.channels_last)
         if options.attention != "full":
             for network in networks:
                 undo(attend(network, options.attention, places=model.card.garments + 1, concat=model.card.concat))
@@ -114,6 +116,19 @@ class Switches:
             else:
                 notes.append(f"offload is of no use on {self.device}: the networks have no other memory to go to.")
         return tuple(notes)
+
+
+def lay(network: torch.nn.Module, order: torch.memory_format) -> None:
+    """Lay the weights in another order, some at a time: what the old order took would stay with the process."""
+    moved = 0
+    for layer in network.modules():
+        if next(layer.children(), None) is None:
+            layer.to(memory_format=order)  # type: ignore[call-overload]
+            moved += sum(weight.nbytes for weight in layer.parameters())
+        if moved > AT_ONCE:
+            moved = 0
+            trim()
+    trim()
 
 
 class Compiled:

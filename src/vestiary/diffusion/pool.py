@@ -33,9 +33,16 @@ def keep_buffers() -> Callable[[], None] | None:
     def undo() -> None:
         for name, value in _USUAL.items():
             library.mallopt(name, value)
-        library.malloc_trim(0)
+        trim()
 
     return undo
+
+
+def trim() -> None:
+    """Give the system what is not in use, where the C library is glibc."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
 
 
 @functools.cache
