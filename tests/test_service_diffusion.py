@@ -64,6 +64,27 @@ def test_it_paints_without_a_garment(client: TestClient, looks: Counter[str], fo
     assert looks["garment"] == 0
 
 
+def test_a_distilled_student_is_sampled_as_its_card_says(
+    client: TestClient, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vestiary.diffusion.card import Distilled
+    from vestiary.diffusion.model import tiny_model
+
+    model = tiny_model()
+    model.card = model.card.model_copy(update={"distilled": Distilled(steps=3, guidance=1, scheduler="lcm")})
+    model.save(tmp_path / "student")
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "student"))
+    photo = (folder / "person.jpg").read_bytes()
+    form = {"engine": "diffusion", "options": '{"prompt": "a red t-shirt", "guidance": 1.0}', "wait": "120"}
+    answer = client.post("/v1/fittings", data=form, files={"person": photo}, headers={"Accept": "image/png"})
+    assert answer.status_code == 200, answer.text
+    told = read_provenance(answer.content)
+    assert (told["options"]["steps"], told["options"]["scheduler"]) == (3, "lcm")
+    assert told["options_by_the_card"] == ["scheduler", "steps"]
+    record = client.get(f"/v1/fittings/{answer.headers['vestiary-fitting']}").json()
+    assert record["options"] == {"prompt": "a red t-shirt", "guidance": 1.0}
+
+
 def test_what_it_cannot_do_is_told_before_the_photo_is_looked_at(
     client: TestClient, looks: Counter[str], folder: Path
 ) -> None:

@@ -125,7 +125,7 @@ def fit_catalogue(
         raise OptionError(f"pictures are not written as .{ending} here.", hint=f"Choose of: {', '.join(ENDINGS)}.")
     output = output if "://" in output else str(Path(output).resolve())  # actors have working folders of their own
     chosen = load_engine(engine)
-    checked = check_options(chosen.Options, options).model_dump(mode="json")
+    checked = check_options(chosen.Options, options).model_dump(mode="json", exclude_unset=True)
     pairs = read_pairs(table, engine, checked)
     with suppress(WeightsError):  # which need not be on this machine
         check_request(engine, chosen, min((len(pair.garments) for pair in pairs), default=1), checked)

@@ -74,7 +74,7 @@ class RayEngine:
             Cancelled: `on_step` returned False; the replica stops at its next step.
         """
         worn = tuple(self._sent(garment).place for garment in garments)
-        task = Task(prepared.place, worn, options.model_dump(mode="json"))
+        task = Task(prepared.place, worn, options.model_dump(mode="json", exclude_unset=True))
         for _ in range(_DEATHS):
             answer = self._ask(task, on_step)
             if isinstance(answer, bytes):

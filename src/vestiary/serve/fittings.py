@@ -67,7 +67,8 @@ class Fittings:
         note: Note | None = None,
     ) -> tuple[list[FittingRow], BatchRow | None]:
         """Queue fittings, all or none; they are in the database when this returns."""
-        checked = self.check(engine, options, {len(garments) for _, garments in pairs}).model_dump(mode="json")
+        checked = self.check(engine, options, {len(garments) for _, garments in pairs})
+        asked = checked.model_dump(mode="json", exclude_unset=True)  # the rest is the engine's own choice
         if len(pairs) > self._settings.queue_size:
             hint = f"At most {self._settings.queue_size} fittings can be asked for at once."
             raise TooLargeError(f"{len(pairs)} fittings are too many.", hint=hint)
@@ -88,7 +89,7 @@ class Fittings:
                     person=person,
                     garments=list(garments),
                     engine=engine,
-                    options=checked,
+                    options=asked,
                     created=now,
                     expires=min(expires, until[person]),
                 )

@@ -70,7 +70,9 @@ class FittingRecord(_Record):
     person: str = Field(description="Id of the person.")
     garments: list[str] = Field(description="Ids of the garments, in the order in which they are put on; may be none.")
     engine: str
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What was asked for; the engine chooses the rest."
+    )
     batch: str | None = Field(None, description="Id of the batch it belongs to.")
     progress: Progress = Progress()
     error: Problem | None = None

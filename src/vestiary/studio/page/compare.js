@@ -5,6 +5,7 @@ import { pin } from "./actions.js";
 import { has, t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { useRecord, wornOn } from "./looks.js";
+import { defaultsOf } from "./options.js";
 import { Picture } from "./pictures.js";
 
 export function Compare({ state }) {
@@ -28,7 +29,7 @@ function chosenOn({ fit, tuck, background }) {
 function Column({ id }) {
   const record = useRecord(id);
   const worn = record ? wornOn(record) : record === false ? t("looks.gone") : "";
-  const chosen = record ? chosenOn(record.options) : "";
+  const chosen = record ? chosenOn({ ...defaultsOf(record.engine), ...record.options }) : "";
   return html`
     <li>
       <figure><${Picture} path="/v1/fittings/${id}/picture" alt=${t("looks.picture", { what: worn })} />

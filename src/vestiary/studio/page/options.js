@@ -4,11 +4,18 @@ import { html, useState } from "./vendor/preact-htm.js";
 import { change, garmentOf, setOption, wearNothing } from "./actions.js";
 import { canBeBare } from "./bare.js";
 import { has, t } from "./i18n.js";
+import { state } from "./store.js";
 
 const FIRST = ["fit", "tuck", "background", "prompt", "scene", "light"];
 const MOST_SIDE_BY_SIDE = 3; // choices for which the panel has the width
 const COLOUR = /^#[0-9a-f]{6}$/i;
 const HIDDEN = ["layers", "seed"]; // the page for developers asks for layers itself
+
+/** What an engine takes for the options that nobody named. */
+export function defaultsOf(engine) {
+  const properties = state.engines.find(({ name }) => name === engine)?.options?.properties ?? {};
+  return Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, field.default]));
+}
 
 export function Options({ state }) {
   const { engine, options } = state.look;
