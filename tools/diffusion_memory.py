@@ -44,6 +44,19 @@ ROWS: list[tuple[int, int, int, dict[str, Any], str]] = [
     (192, 256, 1, {"dtype": "float16"}, "unet"),
     (192, 256, 1, {"compile": True}, "unet"),
     (512, 768, 1, {}, "unet"),
+    (192, 256, 1, {"channels_last": True}, "unet"),
+    (192, 256, 1, {**HALF, "compile": True}, "unet"),
+    (384, 512, 1, {"dtype": "float16"}, "unet"),
+    (768, 1024, 1, HALF, "unet"),
+    (768, 1024, 1, {**HALF, "attention": "linear"}, "unet"),
+    (768, 1024, 1, {**HALF, "attention": "sparse"}, "unet"),
+    (768, 1024, 1, {}, "unet"),
+    (768, 1024, 1, {"attention": "linear"}, "unet"),
+    (768, 1024, 1, {"dtype": "float16"}, "unet"),
+    (768, 1024, 1, HALF, "vae"),
+    (768, 1024, 1, {**HALF, "vae_tiling": True}, "vae"),
+    (768, 1024, 1, {}, "vae"),
+    (768, 1024, 1, {"vae_tiling": True}, "vae"),
 ]
 
 
