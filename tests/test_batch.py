@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from vestiary.cli.pairs import from_csv, from_folders
 from vestiary.cli.work import Remembered
 from vestiary.errors import ImageError, InputError
 from vestiary.registry import load_engine
+from vestiary.types import Fitting
 
 TABLE = (
     "person,garment,garment2,category2,output\nperson.jpg,shirt.png,,,\nperson.jpg,shirt.png,other.jpg,skirt,two.png\n"
@@ -158,3 +160,17 @@ def test_memory_is_bounded_and_remembers_errors() -> None:
         with pytest.raises(ImageError):
             memory.get("bad", fail)
     assert made.count("bad") == 1
+
+
+def test_options_that_a_picture_names_otherwise_do_not_make_it_anew(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = type(load_engine("paste"))
+    before = engine.fit
+
+    def fit(self: object, *given: object) -> Fitting:
+        made = before(self, *given)  # type: ignore[arg-type]
+        return replace(made, provenance={**made.provenance, "options": {"weights": "by its name, not its path"}})
+
+    monkeypatch.setattr(engine, "fit", fit)
+    for more, expected in (((), "done"), ((), "skipped"), (("--size", "1.5"), "done"), (("--size", "1.5"), "skipped")):
+        batch(*more)
+        assert [row["status"] for row in report()][:2] == [expected, expected]

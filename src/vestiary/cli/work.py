@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,7 @@ from vestiary.registry import load_engine
 if TYPE_CHECKING:
     from vestiary.types import Category, Garment
 
+ASKED = "options_asked_sha256"  # in the provenance of pictures that a batch made
 MEMORY = 512 * 2**20  # bytes of scanned people and garments that are kept
 _BYTES_PER_PIXEL = 40  # a scanned person and what an engine prepares of it, roughly
 
@@ -72,6 +74,7 @@ class Batch:
         self.name = engine
         self.engine = load_engine(engine)
         self.options = check_options(self.engine.Options, options)
+        self.asked = self.options.model_dump(mode="json")
         self.redo = redo
         self.max_pixels = max_pixels
         self.memory = Remembered()
@@ -88,7 +91,7 @@ class Batch:
         try:
             images.check_output(pair.output, inputs=(pair.person, *pair.garments))
             wanted = self._expected(pair)
-            if self.redo or not is_there(pair.output, wanted):
+            if self.redo or not is_there(pair.output, wanted, self.asked):
                 self._fit(pair)
             else:
                 status = "skipped"
@@ -109,7 +112,7 @@ class Batch:
             {"sha256": digest} | ({"category": category} if category else {})
             for digest, category in zip(garments, pair.categories, strict=True)
         ]
-        made = {"vestiary": vestiary.__version__, "engine": self.name, "options": self.options.model_dump(mode="json")}
+        made = {"vestiary": vestiary.__version__, "engine": self.name}
         return {**made, "person": {"sha256": person}, "garments": worn}
 
     def _digest(self, path: Path) -> str:
@@ -127,7 +130,8 @@ class Batch:
         prepared = self.memory.get(("person", pair.person), lambda: self._scan(pair.person))
         wanted = zip(pair.garments, pair.categories, strict=True)
         read = [self._garment(path, category) for path, category in wanted]
-        self.engine.fit(prepared, read, self.options).save(pair.output)
+        fitting = self.engine.fit(prepared, read, self.options)
+        replace(fitting, provenance={**fitting.provenance, ASKED: digest_of(self.asked)}).save(pair.output)
 
     def _scan(self, path: Path) -> tuple[Any, int]:
         person = scan_person(path, max_pixels=self.max_pixels)
@@ -141,15 +145,25 @@ class Batch:
         return cast("Garment", self.memory.get(("garment", path, category), make))
 
 
-def is_there(output: Path, expected: Mapping[str, Any]) -> bool:
-    """Whether the output exists and was made of the expected inputs with the expected engine and options."""
+def digest_of(options: Mapping[str, Any]) -> str:
+    """64 hex digits that tell options from others."""
+    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+
+
+def is_there(output: Path, expected: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether the output exists and was made of the expected inputs with the expected engine and options.
+
+    The options that a picture names may differ from those asked for: an engine names weights and pictures without
+    their paths, and a distilled model's steps. So a batch leaves a digest of what was asked for.
+    """
     if not output.is_file():
         return False
     try:
         found = images.read_provenance(output)
     except ImageError:
         return False
-    return _holds(found, expected)
+    same = found.get(ASKED) == digest_of(asked) or _holds(found.get("options"), asked)
+    return same and _holds(found, expected)
 
 
 def _holds(found: Any, expected: Any) -> bool:
