@@ -12,7 +12,6 @@ import vestiary.samples
 from vestiary.errors import OptionError
 from vestiary.images import open_picture
 from vestiary.person import framing, parsing, views
-from vestiary.person.hands import complete_hands
 from vestiary.person.limbs import divide_skin, with_sides
 from vestiary.person.scan import find_parts
 from vestiary.person.tidy import tidy
@@ -320,50 +319,3 @@ def test_an_arm_of_the_clothes_colour_is_a_sleeve_and_one_of_the_faces_colour_is
     settled = settle_sleeves(labels, photo, parsing.CLASSES)
     assert (settled[60:100, 28:38] == top).all()
     assert (settled[60:100, 83:93] == arm).all()
-
-
-@pytest.fixture
-def hand_on_chest(pose):
-    """Labels, photo and pose: a bare forearm is seen, the hand before the striped top is taken for top."""
-    pose = pose.copy()
-    for joint, x in (("ELBOW", 150), ("WRIST", 110), ("INDEX", 92), ("PINKY", 92), ("THUMB", 100)):
-        pose[Joint[f"LEFT_{joint}"]] = (x, 150, 0, 1)
-    arm, top = (parsing.CLASSES.index(name) for name in ("arm", "top"))
-    labels, photo = np.zeros((420, 200), np.uint8), np.full((420, 200, 3), 90, np.uint8)
-    labels[90:220, 60:140] = top
-    photo[90:220, 60:140] = (230, 230, 225)
-    photo[90:220:8, 60:140] = (110, 30, 35)
-    labels[144:156, 105:150] = arm
-    photo[144:156, 80:150] = (205, 150, 120)
-    photo = (photo + np.random.default_rng(0).integers(-4, 5, photo.shape)).astype(np.uint8)
-    return labels, photo, pose
-
-
-def test_a_hand_before_the_chest_is_known_by_the_forearms_colour(hand_on_chest):
-    labels, photo, pose = hand_on_chest
-    completed = complete_hands(labels, photo, pose, parsing.CLASSES)
-    hand = completed == parsing.CLASSES.index("hand")
-    assert hand[146:154, 84:104].all()
-    assert not hand[:142].any()
-    assert not hand[158:].any()
-    assert np.array_equal(completed[~hand], labels[~hand])
-
-
-def test_a_hand_that_the_pose_is_not_sure_of_or_of_the_tops_colour_is_left_alone(hand_on_chest):
-    labels, photo, pose = hand_on_chest
-    unsure = pose.copy()
-    unsure[Joint.LEFT_INDEX, 3] = 0.2
-    assert np.array_equal(complete_hands(labels, photo, unsure, parsing.CLASSES), labels)
-    beige = np.full_like(photo, (205, 150, 120))
-    assert np.array_equal(complete_hands(labels, beige, pose, parsing.CLASSES), labels)
-
-
-def test_a_hand_taken_for_neck_is_a_hand_and_the_neck_stays(hand_on_chest):
-    labels, photo, pose = hand_on_chest
-    neck = parsing.CLASSES.index("neck")
-    labels[146:154, 84:104] = neck
-    rows, columns = (int(v) for v in pose[[Joint.LEFT_SHOULDER, Joint.RIGHT_SHOULDER], :2].mean(0)[::-1])
-    labels[rows - 12 : rows, columns - 8 : columns + 8] = neck
-    completed = complete_hands(labels, photo, pose, parsing.CLASSES)
-    assert (completed[146:154, 84:104] == parsing.CLASSES.index("hand")).all()
-    assert (completed[rows - 12 : rows, columns - 8 : columns + 8] == neck).all()
