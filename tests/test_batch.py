@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from vestiary.cli.main import main
 from vestiary.cli.pairs import from_csv, from_folders
-from vestiary.cli.work import Remembered
+from vestiary.cli.work import Remembered, digest_of
 from vestiary.errors import ImageError, InputError
 from vestiary.registry import load_engine
 from vestiary.types import Fitting
@@ -174,3 +175,25 @@ def test_options_that_a_picture_names_otherwise_do_not_make_it_anew(at: Path, mo
     for more, expected in (((), "done"), ((), "skipped"), (("--size", "1.5"), "done"), (("--size", "1.5"), "skipped")):
         batch(*more)
         assert [row["status"] for row in report()][:2] == [expected, expected]
+
+
+def test_what_was_asked_for_is_told_from_what_was_not_and_from_files_that_changed(tmp_path: Path) -> None:
+    class Options(BaseModel):
+        weights: str = ""
+        steps: int = 30
+
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "card.json").write_text("{}")
+    asked = [Options(), Options(steps=30), Options(steps=4), Options(weights=str(model)), Options(weights="~nobody/x")]
+    assert len({digest_of(options) for options in (*asked, *asked)}) == len(asked)
+    before = digest_of(asked[3])
+    (model / "card.json").write_text("{ }")
+    assert digest_of(asked[3]) != before
+
+
+def test_the_environment_counts_as_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = load_engine("paste").Options()
+    before = digest_of(options)
+    monkeypatch.setenv("VESTIARY_DIFFUSION_WEIGHTS", str(tmp_path))
+    assert digest_of(options) != before

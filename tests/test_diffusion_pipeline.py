@@ -272,6 +272,7 @@ def test_a_preview_is_the_clean_latents_in_colours(concat: latents.Concat, kind:
         seen = previews.picture(step, noisy, prediction)
         assert seen.dtype == np.uint8
         assert np.abs(seen - expected).max() < 0.51, "rounded, and beyond black and white cut off"
+    assert previews.picture(0, noisy, prediction * torch.nan).shape == seen.shape, "half precision may overflow"
 
 
 def test_what_comes_out_can_be_learnt_from(model: TryOnModel, conditions: Conditions) -> None:

@@ -15,7 +15,15 @@ from PIL import Image
 
 import vestiary
 from vestiary.engines.embedded import check_outfit
-from vestiary.errors import GarmentError, ImageError, InputError, PersonError
+from vestiary.errors import (
+    GarmentError,
+    ImageError,
+    InputError,
+    OptionError,
+    PersonError,
+    UnavailableError,
+    WeightsError,
+)
 
 NOISE = np.random.default_rng(1).integers(30, 255, (200, 160, 3), np.uint8)
 
@@ -86,6 +94,30 @@ def test_a_database_that_is_none_says_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"notes\.txt is not a database of SQLite\. Name another file"):
         Database(f"sqlite:///{tmp_path}/notes.txt")
     assert (tmp_path / "notes.txt").read_text().startswith("this is no database")
+
+
+def test_a_database_that_cannot_be_reached_says_what_its_driver_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    from vestiary.serve import database
+
+    def locked(connection: object) -> None:
+        raise sqlalchemy.exc.OperationalError("BEGIN", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(database, "migrate", locked)
+    with pytest.raises(UnavailableError) as told:
+        database.Database(f"sqlite:///{tmp_path}/v.db")
+    assert "database is locked" in str(told.value.__cause__)
+
+
+@pytest.mark.parametrize("engine", ["diffusion", "fashn", "catvton-flux"])
+@pytest.mark.parametrize("weights", ["a" * 300, "~nobodyatall/model", "there/is\0none"])
+def test_weights_of_impossible_names_are_not_found(engine: str, weights: str) -> None:
+    from vestiary.diffusion import published
+
+    with pytest.raises((WeightsError, OptionError)):
+        published.check(weights, engine=engine)
 
 
 def test_the_command_line_names_the_engines_that_need_no_garment() -> None:

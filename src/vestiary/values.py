@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vestiary.errors import InputError
 from vestiary.types import CATEGORIES, LENGTHS, MOTIFS, NECKLINES, SLEEVES, Facing, Fitting, Garment, Person
 
-VERSION = 1
+VERSION = 2  # garments have names since 2
 MAX_VALUES = 2**30  # of one array: what a damaged or hostile header may ask for
 _DEFLATED = 16_384  # arrays of bytes from this size on are deflated, but for photos
 _ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, RuntimeError)

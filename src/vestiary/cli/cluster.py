@@ -71,7 +71,7 @@ def catalogue(
         table,
         output,
         engine=engine,
-        options=options.engine_values(engine, rest),
+        options=options.engine_values(engine, rest, runs_here=False),
         ending=ending,
         actors=actors,
         address=address,

@@ -22,7 +22,12 @@ EXTRAS = {
     "safety": ("c2pa", "signed pictures, and refusing nude ones"),
     "codecs": ("imagecodecs", "JPEG XL"),
     "diffusion": ("diffusers", "the engines that paint: diffusion, fashn, catvton-flux"),
-    "train": ("accelerate", "training"),
+    "train": ("pywt", "training"),
+    "evaluate": ("torch", "LPIPS, FID and KID with their usual networks"),
+    "ray": ("ray", "replicas and catalogues on a cluster"),
+    "redis": ("redis", "rates that several processes count together"),
+    "postgres": ("psycopg", "PostgreSQL under the service"),
+    "s3": ("s3fs", "pictures of the service in S3"),
 }
 PACKAGES = ("numpy", "pillow", "opencv-python-headless", "onnxruntime", "ai-edge-litert", "pydantic", "click", "rich")
 

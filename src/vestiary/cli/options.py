@@ -186,7 +186,7 @@ def _click_type(field: FieldInfo) -> Any:
 
 
 def engine_values(
-    engine_name: str, parameters: Mapping[str, Any], *, garments: int = 1, layers: bool = False
+    engine_name: str, parameters: Mapping[str, Any], *, garments: int = 1, layers: bool = False, runs_here: bool = True
 ) -> dict[str, Any]:
     """The engine's own options that were typed, out of all parameters of a command, by field name.
 
@@ -197,6 +197,7 @@ def engine_values(
         parameters: of the command.
         garments: how many there are in each fitting.
         layers: whether intermediate pictures are wanted.
+        runs_here: otherwise the options are only read: the weights that they name may be on other machines.
 
     Raises:
         InputError: what the engine does not take, or weights that are not there; said before any photo is looked at.
@@ -207,8 +208,9 @@ def engine_values(
     engine = load_engine(engine_name)
     typed = (name for name in parameters if name.startswith(PREFIX) and _is_typed(name))
     values = {name.removeprefix(PREFIX): parameters[name] for name in typed}
-    values |= {LAYERS: layers} if LAYERS in engine.Options.model_fields else {}
-    check_request(engine_name, engine, garments, values)
+    values |= {LAYERS: True} if layers and LAYERS in engine.Options.model_fields else {}
+    if runs_here:
+        check_request(engine_name, engine, garments, values)
     return values
 
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -17,13 +18,17 @@ import vestiary
 from vestiary import images
 from vestiary.api import check_options, read_garment, scan_person
 from vestiary.cli.pairs import Pair
+from vestiary.download import sha256_of
 from vestiary.errors import Cancelled, ImageError, VestiaryError, WeightsError
 from vestiary.files import make_folder, write_file
 from vestiary.registry import load_engine
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from vestiary.types import Category, Garment
 
+SETTINGS = "VESTIARY_DIFFUSION_"  # variables that decide what options lead to
 ASKED = "options_asked_sha256"  # in the provenance of pictures that a batch made
 MEMORY = 512 * 2**20  # bytes of scanned people and garments that are kept
 _BYTES_PER_PIXEL = 40  # a scanned person and what an engine prepares of it, roughly
@@ -74,7 +79,7 @@ class Batch:
         self.name = engine
         self.engine = load_engine(engine)
         self.options = check_options(self.engine.Options, options)
-        self.asked = self.options.model_dump(mode="json")
+        self.asked = digest_of(self.options)
         self.redo = redo
         self.max_pixels = max_pixels
         self.memory = Remembered()
@@ -131,7 +136,7 @@ class Batch:
         wanted = zip(pair.garments, pair.categories, strict=True)
         read = [self._garment(path, category) for path, category in wanted]
         fitting = self.engine.fit(prepared, read, self.options)
-        replace(fitting, provenance={**fitting.provenance, ASKED: digest_of(self.asked)}).save(pair.output)
+        replace(fitting, provenance={**fitting.provenance, ASKED: self.asked}).save(pair.output)
 
     def _scan(self, path: Path) -> tuple[Any, int]:
         person = scan_person(path, max_pixels=self.max_pixels)
@@ -145,16 +150,35 @@ class Batch:
         return cast("Garment", self.memory.get(("garment", path, category), make))
 
 
-def digest_of(options: Mapping[str, Any]) -> str:
-    """64 hex digits that tell options from others."""
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+def digest_of(options: BaseModel) -> str:
+    """64 hex digits that tell options, and the files and folders that they and the environment lead to, from others.
+
+    Only options that were asked for count: what an engine chooses itself may differ from its usual defaults.
+    """
+    asked = options.model_dump(mode="json", exclude_unset=True)
+    known = {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)}
+    named = [value for value in (*asked.values(), *known.values()) if isinstance(value, str)]
+    states = {part: _state_of(part) for value in named for part in value.split(os.pathsep)}
+    return hashlib.sha256(json.dumps([asked, known, states], sort_keys=True).encode()).hexdigest()
 
 
-def is_there(output: Path, expected: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+def _state_of(name: str) -> Any:
+    """What tells whether a file or folder has changed; None if the name is that of neither."""
+    try:
+        place = Path(name).expanduser()
+        if place.is_file():
+            return sha256_of(place)
+        files = sorted(file for file in place.rglob("*") if file.is_file()) if name and place.is_dir() else []
+        return [(str(file.relative_to(place)), file.stat().st_size, file.stat().st_mtime_ns) for file in files] or None
+    except (OSError, RuntimeError):  # too long for a name, or of nobody's home
+        return None
+
+
+def is_there(output: Path, expected: Mapping[str, Any], asked: str) -> bool:
     """Whether the output exists and was made of the expected inputs with the expected engine and options.
 
     The options that a picture names may differ from those asked for: an engine names weights and pictures without
-    their paths, and a distilled model's steps. So a batch leaves a digest of what was asked for.
+    their paths, and a distilled model's steps. So a batch leaves `digest_of` what was asked for.
     """
     if not output.is_file():
         return False
@@ -162,8 +186,7 @@ def is_there(output: Path, expected: Mapping[str, Any], asked: Mapping[str, Any]
         found = images.read_provenance(output)
     except ImageError:
         return False
-    same = found.get(ASKED) == digest_of(asked) or _holds(found.get("options"), asked)
-    return same and _holds(found, expected)
+    return found.get(ASKED) == asked and _holds(found, expected)
 
 
 def _holds(found: Any, expected: Any) -> bool:

@@ -129,5 +129,6 @@ class Previews:
         colours = of_noisy @ saw.reshape(channels, -1)
         colours += of_prediction @ said.reshape(channels, -1)
         colours += self.constant
+        np.nan_to_num(colours, copy=False)  # half precision may overflow
         whole = colours.clip(0, 255, out=colours).astype(np.uint8).reshape(3, height, width)
         return whole[:, : height // self.places[0], : width // self.places[1]].transpose(1, 2, 0)

@@ -170,7 +170,7 @@ def weights_of(options: DiffusionOptions) -> str:
             hint=f"Name a model folder or published weights with --weights or the variable {WEIGHTS_VARIABLE}. "
             "Train a model with `vestiary train diffusion`, or get published weights: see docs/diffusion.md.",
         )
-    return str(Path(name).expanduser()) if name.startswith("~") else name
+    return os.path.expanduser(name)  # unlike Path, it leaves a home of nobody as it is
 
 
 def _by_card(name: str, options: DiffusionOptions) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +71,7 @@ def weights_asked_for(name: str, default: str) -> str:
     if ours and name not in (default, *ours):
         hint = f"Choose {default}, or one that the variable {WEIGHTS_VARIABLE} lists."
         raise OptionError("these weights are not among those of this machine.", hint=hint)
-    return str(Path(name).expanduser()) if name.startswith("~") else name
+    return os.path.expanduser(name)  # unlike Path, it leaves a home of nobody as it is
 
 
 def _whole(canvas: Canvas, picture: NDArray[np.float32]) -> Picture:

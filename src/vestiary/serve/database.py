@@ -50,7 +50,10 @@ class Database:
                 migrate(connection.execution_options(write=True))
         except UnavailableError as problem:
             self.engine.dispose()
-            raise (_explained(problem, str(self.engine.url.database)) if self.is_sqlite else problem) from problem
+            told = _explained(problem, str(self.engine.url.database)) if self.is_sqlite else problem
+            if told is problem:
+                raise
+            raise told from problem
         except BaseException:
             self.engine.dispose()
             raise

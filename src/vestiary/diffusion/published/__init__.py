@@ -76,10 +76,14 @@ def check(name_or_folder: str, *, engine: str) -> None:
     """
     from vestiary.diffusion.card import CARD, check_folder
 
-    if engine == "diffusion" and (Path(name_or_folder) / CARD).is_file():
-        check_folder(Path(name_or_folder))
-    else:
-        _known(name_or_folder, engine=engine, accept=False)
+    try:
+        if engine == "diffusion" and (Path(name_or_folder) / CARD).is_file():
+            check_folder(Path(name_or_folder))
+        else:
+            _known(name_or_folder, engine=engine, accept=False)
+    except OSError as problem:  # too long for a name, or not for this user
+        hint = "Name a model folder or published weights: see `vestiary weights published`."
+        raise WeightsError(f"weights {name_or_folder[:80]!r} cannot be read: {problem.strerror}.", hint=hint) from None
 
 
 def _known(name_or_folder: str, *, engine: str, accept: bool) -> tuple[Published, dict[str, Path] | None]:
