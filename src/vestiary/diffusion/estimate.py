@@ -29,6 +29,7 @@ UNET_MAPS, VAE_MAPS = 36, 10
 BRANCH_MAPS = 20  # what ControlNet branches add to the UNet's; two of them no more than one
 ENCODER_MAPS = 5  # of each picture that an anchor shows to the autoencoder at once
 GRADIENT_MAPS = 60  # of the decoder, kept for the way back where an anchor looks at pixels
+COMPILER = 500_000_000  # bytes that `torch.compile` leaves with the process
 ANCHOR_VIEWS = 3  # of every picture, in other hues
 SIDES = (1024, 768, 640, 512, 384, 256)  # that are proposed where the asked one does not fit
 
@@ -231,7 +232,7 @@ def running(extent: Extent, size: tuple[int, int], options: DiffusionOptions, pa
     tiled = min(pixels, 2 * extent.tile**2) if options.vae_tiling else pixels  # and the tiles that are done
     again = 4 * _largest_layer(extent)
     maps = UNET_MAPS + (BRANCH_MAPS if options.control else 0)
-    unet = maps * extent.unet[0] * latents * passes * pairs * item
+    unet = maps * extent.unet[0] * latents * passes * pairs * item + (COMPILER if options.compile else 0)
     together = 1 if options.vae_slicing else pairs
     of_pixels = [VAE_MAPS * tiled * together]
     if _is_anchored(options):
