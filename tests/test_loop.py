@@ -102,6 +102,21 @@ def test_a_run_stops_early_and_keeps_its_best(tmp_path: Path) -> None:
     assert checkpoint.read(tmp_path / "best.pt")["position"]["steps"] == 2
 
 
+def test_validations_without_a_score_neither_end_a_run_nor_cut_its_rate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[dict[str, float]] = [{}, {"score": 0.5}, {}, {"loss": 1.0}, {}, {"score": 0.5}]
+    figures = iter(found)
+    monkeypatch.setattr(ToyRecipe, "validate", lambda *_: next(figures))
+    plan = {"steps": 6, "validate_steps": 1, "log_steps": 1, "early_stopping": 2, "schedule": "plateau"}
+    run = trainer(tmp_path, {**plan, "plateau_patience": 0})
+    result = run.fit()
+    assert (result.steps, result.reason, result.best_score) == (6, "budget", 0.5)
+    assert [event["rate"]["generator"] for event in events(tmp_path, "losses")] == [0.01] * 6
+    assert run.position.stale == 1, "only what was scored can be no better"
+    assert run.optimizers["generator"].param_groups[0]["lr"] == 0.005
+
+
 def test_a_run_ends_when_its_minutes_are_over(tmp_path: Path) -> None:
     result = trainer(tmp_path, {"minutes": 0.004, "checkpoint_minutes": 0.001}).fit()
     assert 0.004 <= result.minutes < 0.1

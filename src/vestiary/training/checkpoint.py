@@ -30,7 +30,7 @@ class Position:
         samples: drawn so far by all processes; the next one has this number.
         skipped: samples that could not be read.
         best: the best score so far.
-        stale: validations since then.
+        stale: validations since then that gave a score.
     """
 
     steps: int = 0

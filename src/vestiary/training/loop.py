@@ -290,11 +290,11 @@ class Trainer:
             with torch.no_grad():
                 figures = {name: float(value) for name, value in self.recipe.validate(self.averaged).items()}
         score = agreed(self.accelerator, figures.get("score", math.nan))
-        at = self.position
-        self.figures = figures
-        better = not math.isnan(score) and (at.best is None or score > at.best + self.plan.better_by)
-        at.best, at.stale = (score, 0) if better else (at.best, at.stale + 1)
-        for plateau in self.plateaus.values():
+        at, self.figures = self.position, figures
+        scored = not math.isnan(score)  # without a score nobody knows whether it got better or worse
+        better = scored and (at.best is None or score > at.best + self.plan.better_by)
+        at.best, at.stale = (score, 0) if better else (at.best, at.stale + scored)
+        for plateau in self.plateaus.values() if scored else ():
             plateau.step(score)
         self.journal.tell("validation", at.steps, minutes=round(at.seconds / 60, 3), best=better, **figures)
         if better and self.accelerator.is_main_process:
