@@ -29,7 +29,7 @@ from vestiary.training.diffusion_learner import DiffusionData, Learner, noise_fo
 from vestiary.training.diffusion_loss import Question, weighted
 from vestiary.training.distil_consistency import Consistency
 from vestiary.training.distil_progressive import Progressive
-from vestiary.training.distil_teacher import Student, Teacher, ask
+from vestiary.training.distil_teacher import Sampler, Student, Teacher, ask
 
 FROM_STEPS = {"progressive": 32, "consistency": 50}
 FIRST = 0.4
@@ -91,13 +91,23 @@ class DistilConfig(DiffusionData):
 class Method(Protocol):
     """How the student comes to need fewer steps, once it says what the teacher says."""
 
-    sampler: Literal["ddim", "lcm"]
-    steps: int  # of the student, at present
     scheduler_keys: dict[str, Any]  # that sampling the student needs
+
+    @property
+    def steps(self) -> int:
+        """Of the student, at present."""
+
+    @property
+    def sampler(self) -> Sampler:
+        """Of the student, at present."""
 
     @property
     def begun(self) -> bool:
         """Whether it is its turn."""
+
+    @property
+    def last(self) -> bool:
+        """Whether the student is sampled as it will be at the end."""
 
     def advance(self, progress: float, student: Student, averaged: Student) -> None:
         """Called before each step of the run with the share that is done."""
@@ -168,15 +178,22 @@ class DistilRecipe(Learner):
     def advance(self, step: int, progress: float, averaged: dict[str, nn.Module]) -> bool:
         """Let the method go on when it is time."""
         self.method.advance(progress, self.student, _student(averaged))
-        self.student.steps.fill_(self.method.steps)
+        self.student.note(self.method.steps, self.method.sampler)
         return False
 
     def state(self) -> dict[str, Any]:
-        """For checkpoints: the method's."""
-        return self.method.state()
+        """For checkpoints: the method and its own."""
+        return {"method": self.config.method, **self.method.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The inverse of `state`."""
+        """The inverse of `state`.
+
+        Raises:
+            OptionError: the run was begun by the other method.
+        """
+        if (begun := state["method"]) != self.config.method:
+            message = f"this run distils by method={begun}, and cannot go on by method={self.config.method}."
+            raise OptionError(message, hint=f"Go on with --set method={begun}, or start a new run with another --out.")
         self.method.restore(state, self.student)
 
     # -- the question --------------------------------------------------------------------------------------------------
@@ -230,21 +247,21 @@ class DistilRecipe(Learner):
         """The student's loss on held-back pairs, and its pictures in its present steps.
 
         The score is the perceptual distance of the pictures: the loss at single timesteps rises, as it should, once
-        the student leaves the teacher's word behind. So without pictures there is no score then.
+        the student leaves the teacher's word behind. So without pictures there is none where a student does or will.
         """
         with self._with(networks):
             figures = self.judge()
         figures |= {"steps": float(self.method.steps)}
         if "lite0" in figures:
-            figures["score"] = -figures["lite0"] + float(self.method.steps == self.config.to_steps)  # the last wins
-        elif self.method.begun:
+            figures["score"] = -figures["lite0"] + float(self.method.last)  # the last stage wins
+        elif self.method.begun or not self.method.last:
             del figures["score"]
         return figures
 
     def save_folder(self, networks: dict[str, nn.Module], folder: Path) -> dict[str, Any]:
         """Write the student's model folder; its card says how to sample it."""
         student, name = _student(networks), self.model.card.name
-        how = Distilled(steps=int(student.steps), guidance=1, scheduler=self.method.sampler, teacher=name)
+        how = Distilled(steps=int(student.steps), guidance=1, scheduler=student.sampler, teacher=name)
         with self._with(networks):
             card = self.model.card.model_copy(update={"distilled": how, "name": f"{name}-distilled"})
             replace(self.model, card=card).save(folder)

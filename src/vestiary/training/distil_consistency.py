@@ -8,7 +8,7 @@ nearer to the picture is answered by a moving average of the student. Sampled wi
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch import Tensor
 from vestiary.diffusion.schedulers import make_scheduler
 from vestiary.training.diffusion_learner import noise_for
 from vestiary.training.diffusion_loss import Question, Schedule
-from vestiary.training.distil_teacher import Student, Teacher, ask, ddim, parts_of
+from vestiary.training.distil_teacher import Sampler, Student, Teacher, ask, ddim, parts_of
 from vestiary.training.pace import average
 
 if TYPE_CHECKING:
@@ -27,18 +27,15 @@ class Consistency:
     """The student's function, the solver's steps, and the target that moves behind.
 
     Attributes:
-        steps: in which the student is sampled.
         target: the moving average of the student; None until the teacher's own word is learnt.
         times: `(N,)` timesteps between which the teacher steps, rising: every k-th, the paper's skipping step.
-        sampler, scheduler_keys: how the student is sampled, and what its scheduler's configuration has to say.
+        scheduler_keys: what the configuration of the student's scheduler has to say, of either one.
     """
-
-    sampler: Literal["ddim", "lcm"] = "lcm"
 
     def __init__(self, config: DistilConfig, schedule: Schedule, teacher: Teacher) -> None:
         self.config, self.schedule, self.teacher = config, schedule, teacher
-        self.steps = config.to_steps
         self.scheduler_keys: dict[str, Any] = {"original_inference_steps": config.whole, "timestep_scaling": 10.0}
+        self.scheduler_keys["timestep_spacing"] = "trailing"  # ddim, before: the grid in which the word is learnt
         keys = {**self.scheduler_keys, "num_train_timesteps": len(schedule)}
         self.scheduler = make_scheduler("lcm", keys, schedule.kind)
         self.scheduler.set_timesteps(config.whole)
@@ -49,6 +46,21 @@ class Consistency:
     def begun(self) -> bool:
         """Whether the teacher's own word is learnt."""
         return self.target is not None
+
+    @property
+    def last(self) -> bool:
+        """Whether no further stage comes: from when it has begun."""
+        return self.begun
+
+    @property
+    def steps(self) -> int:
+        """In which the student is sampled: all of the teacher's, as long as it knows the teacher's word alone."""
+        return self.config.to_steps if self.begun else self.config.whole
+
+    @property
+    def sampler(self) -> Sampler:
+        """With which the student is sampled, by then."""
+        return "lcm" if self.begun else "ddim"
 
     def advance(self, progress: float, student: Student, averaged: Student) -> None:
         """Let the target follow the student; once it is time, it begins as the averaged one."""

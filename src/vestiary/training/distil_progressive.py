@@ -6,14 +6,14 @@ Each time the student learns to make in one step what its former self makes in t
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from vestiary.training.diffusion_learner import noise_for
 from vestiary.training.diffusion_loss import Question, Schedule, weighted
-from vestiary.training.distil_teacher import Student, Teacher, ask, ddim, shares_after
+from vestiary.training.distil_teacher import Sampler, Student, Teacher, ask, ddim, shares_after
 
 if TYPE_CHECKING:
     from vestiary.training.distil import DistilConfig
@@ -28,7 +28,7 @@ class Progressive:
         sampler, scheduler_keys: how the student is sampled, and what its scheduler's configuration has to say.
     """
 
-    sampler: Literal["ddim", "lcm"] = "ddim"
+    sampler: Sampler = "ddim"
 
     def __init__(self, config: DistilConfig, schedule: Schedule, teacher: Teacher) -> None:
         self.config, self.schedule = config, schedule
@@ -40,6 +40,11 @@ class Progressive:
     def begun(self) -> bool:
         """Whether the teacher's own word is learnt."""
         return self.before is not None
+
+    @property
+    def last(self) -> bool:
+        """Whether no further halving comes."""
+        return self.steps == self.config.to_steps
 
     def advance(self, progress: float, student: Student, averaged: Student) -> None:
         """Halve the steps when it is time: the averaged student becomes the teacher."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -12,22 +12,37 @@ from torch import Tensor, nn
 from vestiary.diffusion.model import TryOnModel
 from vestiary.training.diffusion_loss import Question, Schedule
 
+Sampler = Literal["ddim", "lcm"]
+
 
 class Student(nn.Module):
     """The smaller or equal network, and what makes its inner features comparable with the teacher's.
 
     Attributes:
         steps: in which it is sampled; kept with the weights, so that every checkpoint of them says it.
+        consistent: whether it is sampled with lcm, not ddim; kept with them too.
     """
 
     steps: Tensor
+    consistent: Tensor
 
     def __init__(self, unet: UNet2DConditionModel, teacher: UNet2DConditionModel, steps: int) -> None:
         super().__init__()
         self.unet = unet
         self.register_buffer("steps", torch.tensor(steps))
+        self.register_buffer("consistent", torch.tensor(False))
         mine, theirs = (network.config["block_out_channels"][-1] for network in (unet, teacher))
         self.bridge = nn.Conv2d(mine, theirs, 1) if mine != theirs else nn.Identity()
+
+    @property
+    def sampler(self) -> Sampler:
+        """The scheduler that these weights are for."""
+        return "lcm" if self.consistent else "ddim"
+
+    def note(self, steps: int, sampler: Sampler) -> None:
+        """Keep with the weights how they are sampled."""
+        self.steps.fill_(steps)
+        self.consistent.fill_(sampler == "lcm")
 
 
 class Teacher:
