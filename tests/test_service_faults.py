@@ -172,6 +172,20 @@ def test_an_expired_lease_is_taken_over_and_the_late_result_dropped(door: Servic
         assert session.query(FittingRow.blob, FittingRow.state, FittingRow.attempts).one() == ("good", "done", 2)
 
 
+def test_what_a_worker_knows_nothing_of_is_not_kept(door: Service) -> None:
+    ids = ask(door, 3)
+    worker, other = Queue(door.database, "far/1|1|1|a"), Queue(door.database, "far/2|1|1|b")
+    kept, stopped, forgotten = (order.id for _ in ids for order in worker.claim(lambda *_: 1))
+    with door.database.writing() as session:
+        session.execute(update(FittingRow).values(lease=time.time() - 1))
+        session.execute(update(FittingRow).where(FittingRow.id != kept).values(cancel=True))
+    assert worker.renew({kept: {"step": 3}, stopped: {}}) == {stopped}
+    assert other.recover() == 1
+    with door.database.reading() as session:
+        found = {row.id: (row.state, row.progress.get("step")) for row in session.query(FittingRow)}
+    assert found == {kept: ("running", 3), stopped: ("running", None), forgotten: ("cancelled", None)}
+
+
 def test_workers_are_told_apart() -> None:
     me = this_worker()
     assert not is_dead(me)

@@ -41,6 +41,7 @@ class Job:
     Attributes:
         stop: set to stop it at its next step.
         dropped: it goes back into the queue when it stops.
+        settled: what became of it was written down, or it went back into the queue; another may have taken it since.
         timings: seconds of the steps around the engine.
         prepared: the engine's steps that belong to the person alone; they are told as "prepare".
     """
@@ -48,6 +49,7 @@ class Job:
     order: Order
     stop: threading.Event = field(default_factory=threading.Event)
     dropped: bool = False
+    settled: bool = False
     progress: Progress = field(default_factory=Progress)
     timings: dict[str, float] = field(default_factory=dict)
     prepared: frozenset[str] = frozenset()
@@ -96,6 +98,9 @@ class Maker:
                 self._settle(jobs[0], lambda: self._fit(jobs[0]))
             else:
                 self._fit_many(jobs)
+        except Exception:
+            self._give_back([job.order.id for job in jobs if not job.settled])
+            raise
         finally:
             self.seconds_each += 0.2 * ((time.perf_counter() - started) / len(jobs) - self.seconds_each)
 
@@ -120,6 +125,14 @@ class Maker:
             told = problem.as_dict()
             self._insist(lambda: self._queue.fail(id, told))
         finally:
+            job.settled = True
+            self._board.post(id, LOOK)
+
+    def _give_back(self, ids: Sequence[str]) -> None:
+        if not ids:  # without names the queue would take back all that this process runs
+            return
+        self._insist(lambda: self._queue.release(*ids))
+        for id in ids:
             self._board.post(id, LOOK)
 
     def _insist(self, change: Any) -> Any:

@@ -161,17 +161,18 @@ class Queue:
             _changed(session, update(FittingRow).where(self._mine, *wanted).values(**back))
 
     def renew(self, progress: Mapping[str, Mapping[str, Any]]) -> set[str]:
-        """Keep my fittings and note how far they are; the ids of those that are to stop.
+        """Keep these fittings of mine and note how far they are; the ids of those that are to stop.
+
+        One that this worker no longer knows of is not kept: its lease runs out, and it goes on elsewhere.
 
         Args:
             progress: fields of `records.Progress` by id, of all that this worker runs.
         """
         with self._database.writing() as session:
-            rows = session.scalars(select(FittingRow).where(self._mine)).all()
+            rows = session.scalars(select(FittingRow).where(self._mine, FittingRow.id.in_(progress))).all()
             for row in rows:
                 row.lease = time.time() + LEASE_SECONDS
-                if row.id in progress:
-                    row.progress = dict(progress[row.id])
+                row.progress = dict(progress[row.id])
             return set(progress) - {row.id for row in rows if not row.cancel}
 
     def cancel(self, session: Session, *which: Any) -> None:

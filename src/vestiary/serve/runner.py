@@ -195,7 +195,8 @@ class Runner:
         finally:
             with self._lock:
                 for job in jobs:
-                    self._jobs.pop(job.order.id, None)
+                    if self._jobs.get(job.order.id) is job:  # one that went back may run again in another thread
+                        del self._jobs[job.order.id]
 
     def _keep_alive(self) -> None:
         recovered = 0.0
