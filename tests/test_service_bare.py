@@ -19,10 +19,12 @@ from bare_rooms import words_known
 from fastapi.testclient import TestClient
 
 import vestiary
+from vestiary import registry
 from vestiary.client import Client
 from vestiary.errors import GarmentError
 from vestiary.images import read_provenance
 from vestiary.serve.app import create_app
+from vestiary.serve.engines import Engines
 from vestiary.serve.service import Service
 from vestiary.serve.settings import Settings
 from vestiary.trust import watermark
@@ -165,6 +167,22 @@ def test_grpc_needs_no_garment_either(looks: object, tmp_path: Path, folder: Pat
             assert needs == {"embedded": True, "paste": True, "words": False}
         listening.stop(1)
         service.close()
+
+
+def test_packages_are_not_gone_through_at_every_request() -> None:
+    with words_known(), pytest.MonkeyPatch.context() as patch:
+        known, looked = registry.list_engines(), Counter[str]()
+        patch.setattr(registry, "list_engines", lambda: looked.update(["all"]) or known)
+        engines = Engines()
+
+        def ask() -> int:
+            with pytest.raises(GarmentError, match="need none: words"):
+                engines.check("paste", {}, 0)
+            assert engines.check("words", {"prompt": "red"}, 0)
+            assert [record.name for record in engines.records()] == list(known)
+            return looked["all"]
+
+        assert ask() == ask() > 0
 
 
 def test_python_is_told_the_same_before_the_photo_is_looked_at(looks: Counter[str], folder: Path) -> None:

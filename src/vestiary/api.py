@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vestiary.errors import GarmentError, OptionError, PersonError
 from vestiary.images import MAX_PIXELS, Source, open_picture
-from vestiary.registry import Engine, OnStep, check_garments, load_engine
+from vestiary.registry import Engine, EngineSpec, OnStep, check_garments, load_engine
 from vestiary.types import Category, Fitting, Garment, Person, Reader
 
 if TYPE_CHECKING:
@@ -111,15 +111,24 @@ def try_on(
     return replace(fitting, timings={"prepare": prepare, **fitting.timings})
 
 
-def check_request(name: str, engine: Engine, garments: int, options: Mapping[str, Any] | BaseModel | None) -> BaseModel:
+def check_request(
+    name: str,
+    engine: Engine,
+    garments: int,
+    options: Mapping[str, Any] | BaseModel | None,
+    specs: Mapping[str, EngineSpec] | None = None,
+) -> BaseModel:
     """The options as the engine's own model, where it has something to do with them and so many garments.
+
+    Args:
+        specs: as for `check_garments`.
 
     Raises:
         OptionError: unknown option or value not allowed.
         GarmentError: it needs a garment, or something else to do.
     """
     checked = check_options(engine.Options, options)
-    check_garments(name, garments)
+    check_garments(name, garments, specs)
     check_asked = getattr(engine, "check_asked", None)
     if check_asked is not None:
         check_asked(garments, checked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vestiary import registry
@@ -21,6 +22,11 @@ class Engines:
     def __init__(self, ray: str = "") -> None:
         self._ray = ray
         self._loaded: dict[str, Engine] = {}
+
+    @cached_property
+    def _specs(self) -> Mapping[str, EngineSpec]:
+        """All that are registered; one that is installed later is seen at the next start."""
+        return registry.list_engines()
 
     def get(self, name: str) -> Engine:
         """The engine of that name.
@@ -49,11 +55,11 @@ class Engines:
             OptionError: an option that it does not have, or a value that it does not take.
             UnknownEngineError, MissingExtraError, UnavailableError: as for `get`.
         """
-        return check_request(name, self.get(name), garments, options)
+        return check_request(name, self.get(name), garments, options, self._specs)
 
     def records(self) -> list[EngineRecord]:
         """All engines, also those that are not installed."""
-        return [self._record(name, spec) for name, spec in registry.list_engines().items()]
+        return [self._record(name, spec) for name, spec in self._specs.items()]
 
     def _record(self, name: str, spec: EngineSpec) -> EngineRecord:
         try:
