@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 
 from tests.figures import garment, person
 from vestiary.engines.embedded import EmbeddedEngine, EmbeddedOptions
-from vestiary.fitting import agnostic, body, deform, worn
+from vestiary.fitting import agnostic, body, deform, layers, worn
 from vestiary.types import Joint, Part
 
 GREEN = (10, 200, 30)
@@ -111,3 +112,15 @@ def test_what_a_fold_turns_over_is_not_shown():
     _, down, box = deform.inverse_map(deform.Mesh(source, target), (24, 24))
     assert box[:2] == (0, 0)
     assert abs(down[16, 10] - 8.0) < 0.1  # of the sheet that is not turned over; the other one shows 15 there
+
+
+def test_sleeves_let_no_skin_show_outside_of_the_shoulder_and_hide_none_elsewhere():
+    wearer = person()
+    shape, size = body.measure(wearer), wearer.parts.shape
+    limb, along = shape.arms["left"], 0.2 * shape.unit
+    outside, inside = (limb.at(along) + sign * limb.radius(along) * limb.outward(along) for sign in (1, -1))
+    at = [tuple(point.round().astype(int)[::-1]) for point in (outside, inside, limb.at(0.8 * shape.unit))]
+    for reach, expected in ((shape.unit, [0, 1, 1]), (0, [1, 1, 1])):
+        cloth = SimpleNamespace(placement=SimpleNamespace(cuffs={"left": reach, "right": reach}))
+        shown = layers._not_under_sleeves(shape, [cloth], size)
+        assert [round(float(shown[place]), 1) for place in at] == expected

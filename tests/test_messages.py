@@ -127,3 +127,9 @@ def test_the_command_line_names_the_engines_that_need_no_garment() -> None:
     told = done.stdout + done.stderr
     assert "Missing argument 'GARMENT...'" in told, told
     assert "Engines that need none: diffusion." in told, json.dumps(told)
+
+
+def test_a_home_of_nobody_is_a_name_like_any_other() -> None:
+    from vestiary.engines.in_turn import weights_asked_for
+
+    assert weights_asked_for("~nobodyatall/model", "theirs") == "~nobodyatall/model"
